@@ -30,12 +30,16 @@ let package = Package(
         module("HTTP"),
         module("Configuration"),
         module("Telemetry", ["CLinux"]),
+        module("IPC", ["EventLoop", "CLinux"]),
+        module("EventLoop", ["CLinux"]),
         .target(name: "CLinux"),
 
         tests("JSON", ["JSON"]),
         tests("Auditing", ["Auditing"]),
         tests("HTTP", ["HTTP"]),
         tests("Configuration", ["Configuration"]),
+        tests("IPC", ["IPC"]),
+        tests("EventLoop", ["EventLoop"]),
         tests("Telemetry", ["Telemetry"]),
     ]
 )

@@ -1,0 +1,169 @@
+// A queue of bytes in blocks of a pool: appended at the end, sent or copied from the front.
+import CLinux
+import Glibc
+
+/// Owns its blocks and gives them back to their pool. Appending takes no memory but blocks; an empty chain holds none.
+package struct BlockChain: ~Copyable {
+    @usableFromInline var first: UnsafeMutablePointer<Block>?
+    @usableFromInline var last: UnsafeMutablePointer<Block>?
+    @usableFromInline let pool: BlockPool
+    /// Bytes held.
+    package private(set) var count = 0
+
+    package init(in pool: BlockPool) { self.pool = pool }
+
+    package var isEmpty: Bool { count == 0 }
+
+    /// Appends as much of `bytes` as the pool has room for and says how much that was.
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard var source = bytes.baseAddress else { return 0 }
+        var left = bytes.count
+        while left > 0 {
+            if last == nil || Int(last.unsafelyUnwrapped.pointee.end) == BlockPool.payloadBytes {
+                guard let block = pool.take() else { break }
+                if let last { last.pointee.next = block } else { first = block }
+                last = block
+            }
+            let tail = last.unsafelyUnwrapped
+            let room = min(left, BlockPool.payloadBytes - Int(tail.pointee.end))
+            memcpy(tail.payload + Int(tail.pointee.end), source, room)
+            tail.pointee.end += UInt32(truncatingIfNeeded: room)
+            source += room
+            left -= room
+        }
+        count += bytes.count - left
+        return bytes.count - left
+    }
+
+    /// Appends all of `bytes` or nothing.
+    package mutating func appendAll(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let before = count
+        guard append(bytes) == bytes.count else {
+            truncate(to: before)
+            return false
+        }
+        return true
+    }
+
+    /// Moves all of `other` to the end without copying.
+    package mutating func append(_ other: consuming BlockChain) {
+        guard let head = other.first else { return }
+        if let last { last.pointee.next = head } else { first = head }
+        last = other.last
+        count += other.count
+        other.first = nil
+        other.last = nil
+        other.count = 0
+    }
+
+    /// Forgets what stands behind the first `length` bytes.
+    package mutating func truncate(to length: Int) {
+        guard length < count else { return }
+        guard length > 0 else { return removeAll() }
+        var left = length
+        var block = first
+        while let current = block {
+            let size = Int(current.pointee.end - current.pointee.start)
+            if left <= size {
+                current.pointee.end = current.pointee.start + UInt32(truncatingIfNeeded: left)
+                var rest = current.pointee.next
+                while let next = rest {
+                    rest = next.pointee.next
+                    pool.give(next)
+                }
+                current.pointee.next = nil
+                last = current
+                break
+            }
+            left -= size
+            block = current.pointee.next
+        }
+        count = length
+    }
+
+    /// Drops `length` bytes from the front.
+    package mutating func removeFirst(_ length: Int) {
+        var left = min(length, count)
+        count -= left
+        while left > 0, let block = first {
+            let size = Int(block.pointee.end - block.pointee.start)
+            guard left >= size else {
+                block.pointee.start += UInt32(truncatingIfNeeded: left)
+                return
+            }
+            left -= size
+            first = block.pointee.next
+            if first == nil { last = nil }
+            pool.give(block)
+        }
+        if count == 0 { removeAll() }
+    }
+
+    package mutating func removeAll() {
+        var block = first
+        while let current = block {
+            block = current.pointee.next
+            pool.give(current)
+        }
+        first = nil
+        last = nil
+        count = 0
+    }
+
+    /// The first `length` bytes, which must lie in the first block: for headers that are filled in last.
+    package func withHead<R>(_ length: Int, _ body: (UnsafeMutableRawBufferPointer) -> R) -> R? {
+        guard let first, Int(first.pointee.end - first.pointee.start) >= length else { return nil }
+        return body(UnsafeMutableRawBufferPointer(start: first.payload + Int(first.pointee.start), count: length))
+    }
+
+    /// Each piece in order, without removing it.
+    package func forEachPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
+        var block = first
+        while let current = block {
+            body(UnsafeRawBufferPointer(start: current.payload + Int(current.pointee.start), count: Int(current.pointee.end - current.pointee.start)))
+            block = current.pointee.next
+        }
+    }
+
+    /// What became of an attempt to send.
+    package enum Sent: Equatable {
+        case all
+        case blocked
+        case broken(Int32)
+    }
+
+    /// Sends from the front, many blocks per system call, until all is sent or the socket takes no more.
+    package mutating func send(to descriptor: Int32) -> Sent {
+        while count > 0 {
+            var sent = 0
+            var offered = 0
+            withUnsafeTemporaryAllocation(of: iovec.self, capacity: 256) { pieces in
+                var used = 0
+                var block = first
+                while let current = block, used < pieces.count {
+                    let size = Int(current.pointee.end - current.pointee.start)
+                    pieces.initializeElement(at: used, to: iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size))
+                    offered += size
+                    used += 1
+                    block = current.pointee.next
+                }
+                sent = cl_send_vector(descriptor, pieces.baseAddress, Int32(used))
+            }
+            guard sent >= 0 else {
+                let code = Int32(truncatingIfNeeded: -sent)
+                return code == EAGAIN ? .blocked : .broken(code)
+            }
+            removeFirst(sent)
+            if sent < offered { return .blocked }
+        }
+        return .all
+    }
+
+    deinit {
+        var block = first
+        while let current = block {
+            block = current.pointee.next
+            pool.give(current)
+        }
+    }
+}

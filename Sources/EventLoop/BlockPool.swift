@@ -1,0 +1,70 @@
+// Memory for bytes in flight: a bounded pool of fixed-size blocks, and chains of them. Captures, outboxes and slow
+// readers' answers live here, because freed buffers of many sizes stay in the heap (SWIFT.md, "Start and size").
+import Glibc
+
+/// One block: a header and `BlockPool.payloadBytes` of payload, of which start..<end is filled.
+@usableFromInline
+struct Block {
+    @usableFromInline var next: UnsafeMutablePointer<Block>?
+    @usableFromInline var start: UInt32
+    @usableFromInline var end: UInt32
+}
+
+/// A bounded pool of blocks. A handle: copies share it; it lives as long as its process. One thread only.
+package struct BlockPool {
+    /// With its header a block is one page.
+    package static let payloadBytes = 4096 - MemoryLayout<Block>.stride
+
+    @usableFromInline
+    struct State {
+        @usableFromInline var free: UnsafeMutablePointer<Block>?
+        @usableFromInline var used: Int
+        @usableFromInline var made: Int
+        @usableFromInline let limit: Int
+    }
+
+    @usableFromInline let state: UnsafeMutablePointer<State>
+
+    /// At most `limitBytes` of memory, rounded up to a block; taken from the system as it is needed, and kept.
+    package init(limitBytes: Int) {
+        state = .allocate(capacity: 1)
+        state.initialize(to: State(free: nil, used: 0, made: 0, limit: max(1, (limitBytes + 4095) / 4096)))
+    }
+
+    package var usedBytes: Int { state.pointee.used * 4096 }
+
+    /// Nil when the limit is reached or the system has no memory.
+    @inlinable
+    func take() -> UnsafeMutablePointer<Block>? {
+        if state.pointee.free == nil { grow() }
+        guard let block = state.pointee.free else { return nil }
+        state.pointee.free = block.pointee.next
+        state.pointee.used += 1
+        block.pointee = Block(next: nil, start: 0, end: 0)
+        return block
+    }
+
+    @inlinable
+    func give(_ block: UnsafeMutablePointer<Block>) {
+        block.pointee.next = state.pointee.free
+        state.pointee.free = block
+        state.pointee.used -= 1
+    }
+
+    @usableFromInline
+    func grow() {
+        let count = min(64, state.pointee.limit - state.pointee.made)
+        guard count > 0, let memory = aligned_alloc(4096, count * 4096) else { return }
+        state.pointee.made += count
+        for index in 0..<count {
+            let block = (memory + index * 4096).bindMemory(to: Block.self, capacity: 1)
+            block.initialize(to: Block(next: state.pointee.free, start: 0, end: 0))
+            state.pointee.free = block
+        }
+    }
+}
+
+extension UnsafeMutablePointer<Block> {
+    @inlinable
+    var payload: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self) + MemoryLayout<Block>.stride }
+}
