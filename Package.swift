@@ -25,6 +25,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 let package = Package(
     name: "TruthTable",
     targets: [
+        role("dispatcher", ["IPC", "Telemetry", "Configuration", "EventLoop", "JSON"]),
         module("JSON"),
         module("Auditing", ["JSON", "HTTP"]),
         module("HTTP"),
@@ -33,7 +34,9 @@ let package = Package(
         module("IPC", ["EventLoop", "CLinux"]),
         module("EventLoop", ["CLinux"]),
         .target(name: "CLinux"),
+        module("Simulation", ["EventLoop"]),
 
+        tests("Dispatcher", ["dispatcher", "Simulation", "IPC", "EventLoop"]),
         tests("JSON", ["JSON"]),
         tests("Auditing", ["Auditing"]),
         tests("HTTP", ["HTTP"]),
