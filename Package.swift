@@ -28,10 +28,13 @@ let package = Package(
         role("dispatcher", ["IPC", "Telemetry", "Configuration", "EventLoop", "JSON"]),
         module("JSON"),
         module("Auditing", ["JSON", "HTTP"]),
+        module("Outbound", ["TLS", "EventLoop", "CLinux"]),
         module("HTTP"),
         module("Configuration"),
         module("Telemetry", ["CLinux"]),
         module("IPC", ["EventLoop", "CLinux"]),
+        module("TLS", ["COpenSSL", "EventLoop", "CLinux"]),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         module("EventLoop", ["CLinux"]),
         .target(name: "CLinux"),
         module("Simulation", ["EventLoop"]),
@@ -43,6 +46,8 @@ let package = Package(
         tests("Configuration", ["Configuration"]),
         tests("IPC", ["IPC"]),
         tests("EventLoop", ["EventLoop"]),
+        tests("TLS", ["TLS", "EventLoop", "CLinux"]),
+        tests("Outbound", ["Outbound", "EventLoop"]),
         tests("Telemetry", ["Telemetry"]),
     ]
 )
