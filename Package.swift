@@ -24,15 +24,24 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 let package = Package(
     name: "TruthTable",
+    products: ["supervisor", "edge", "dispatcher", "auditor", "broadcaster"].map { .executable(name: "truthtable-" + $0, targets: [$0]) } + [
+        .executable(name: "truthtable", targets: ["truthtable"])
+    ],
     targets: [
-        role("dispatcher", ["IPC", "Telemetry", "Configuration", "EventLoop", "JSON"]),
+        role("truthtable", ["Role", "Configuration", "EventLoop", "CLinux"]),
+        role("supervisor", ["Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
+        role("edge", ["Role", "Outbound", "HTTP", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
+        role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),
+        role("auditor", ["Role", "Auditing", "IPC", "Telemetry", "Configuration", "EventLoop"]),
+        role("broadcaster", ["Role", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
+        module("Role", ["IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         module("JSON"),
         module("Auditing", ["JSON", "HTTP"]),
         module("Outbound", ["TLS", "EventLoop", "CLinux"]),
         module("HTTP"),
         module("Configuration"),
         module("Telemetry", ["CLinux"]),
-        module("IPC", ["EventLoop", "CLinux"]),
+        module("IPC", ["Configuration", "EventLoop", "CLinux"]),
         module("TLS", ["COpenSSL", "EventLoop", "CLinux"]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         module("EventLoop", ["CLinux"]),

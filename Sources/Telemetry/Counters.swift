@@ -41,6 +41,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case captured
     case captureSent
     case droppedCaptureBacklog
+    /// Booked by the successor of a dead edge.
+    case droppedEdgeLost
 
     // Ledger, counted by the dispatcher: `pendingEntered`, then an outcome, then `pendingLeft`.
     case pendingEntered
@@ -112,6 +114,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .captured: CellDefinition([.edge], "captured", "Answers captured for audit")
         case .captureSent: CellDefinition([.edge], "capture_sent", "Captures written to the dispatcher's channel")
         case .droppedCaptureBacklog: .dropped([.edge], "capture_backlog")
+        case .droppedEdgeLost: .dropped([.edge], "edge_lost")
 
         case .pendingEntered: CellDefinition([.dispatcher], "pending_entered", "Captures that began to wait for their outcome")
         case .pendingLeft: CellDefinition([.dispatcher], "pending_left", "Captures whose outcome is known")
@@ -185,14 +188,11 @@ package enum EdgeCounter: Int, CaseIterable, Sendable {
     case received
     /// Sent by the edge and never received.
     case droppedChannelLost
-    /// Captured and never sent, because the edge died.
-    case droppedEdgeLost
 
     package var definition: CellDefinition {
         switch self {
         case .received: CellDefinition([.dispatcher], "received", "Captures received from an edge")
         case .droppedChannelLost: .dropped([.dispatcher], "channel_lost")
-        case .droppedEdgeLost: .dropped([.dispatcher], "edge_lost")
         }
     }
 }

@@ -71,7 +71,7 @@ extension Scoreboard {
         return "{\"audit_pool\":\(pool),\"ledger\":\(ledger.json)}"
     }
 
-    // MARK: What the dispatcher books (DESIGN §3)
+    // MARK: What the successor of a dead process books
 
     /// Captures that the edge in place `edge` wrote to channels which ended before they were received, and that are not
     /// booked yet: add them to `.droppedChannelLost` when a capture channel has ended and its last frames are read.
@@ -81,13 +81,13 @@ extension Scoreboard {
         return difference(value(.captureSent, at: place), settled)
     }
 
-    /// Captures that a dead edge in place `edge` kept and never sent, not booked yet: add them to `.droppedEdgeLost`
-    /// before its successor captures anything.
+    /// Captures that a dead edge in place `edge` kept and never sent, not booked yet: its successor adds them to
+    /// `.droppedEdgeLost` before it captures anything.
     package func unsent(edge: Int) -> UInt64 {
         guard let place = Place(.edge, edge) else { return 0 }
         let settled =
             value(.droppedCaptureBacklog, at: place) &+ value(.captureSent, at: place)
-            &+ value(.droppedEdgeLost, edge: edge)
+            &+ value(.droppedEdgeLost, at: place)
         return difference(value(.captured, at: place), settled)
     }
 

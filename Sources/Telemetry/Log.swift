@@ -36,9 +36,9 @@ package struct Log: Sendable {
     /// ` edge[0] `
     private let origin: String
 
-    /// `number` tells processes of one role apart; nil where there is only one (no brackets then).
-    package init(role: String, number: Int? = nil, level: Level = .info, descriptor: Int32 = STDERR_FILENO) {
-        origin = number.map { " \(role)[\($0)] " } ?? " \(role) "
+    /// Lines say the place of the process that writes them.
+    package init(_ place: Place, level: Level = .info, descriptor: Int32 = STDERR_FILENO) {
+        origin = " \(place) "
         sink = Sink(descriptor: descriptor, level: level)
     }
 
