@@ -132,16 +132,17 @@ package struct BlockChain: ~Copyable {
         case broken(Int32)
     }
 
-    /// Sends from the front, many blocks per system call, until all is sent or the socket takes no more.
-    package mutating func send(to descriptor: Int32) -> Sent {
-        while count > 0 {
+    /// Sends the first `limit` bytes, many blocks per system call, until they are sent or the socket takes no more.
+    package mutating func send(to descriptor: Int32, upTo limit: Int = .max) -> Sent {
+        var left = min(limit, count)
+        while left > 0 {
             var sent = 0
             var offered = 0
             withUnsafeTemporaryAllocation(of: iovec.self, capacity: 256) { pieces in
                 var used = 0
                 var block = first
-                while let current = block, used < pieces.count {
-                    let size = Int(current.pointee.end - current.pointee.start)
+                while let current = block, used < pieces.count, offered < left {
+                    let size = min(Int(current.pointee.end - current.pointee.start), left - offered)
                     pieces.initializeElement(at: used, to: iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size))
                     offered += size
                     used += 1
@@ -154,6 +155,7 @@ package struct BlockChain: ~Copyable {
                 return code == EAGAIN ? .blocked : .broken(code)
             }
             removeFirst(sent)
+            left -= sent
             if sent < offered { return .blocked }
         }
         return .all
