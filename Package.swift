@@ -24,7 +24,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 let package = Package(
     name: "TruthTable",
-    products: ["supervisor", "edge", "dispatcher", "auditor", "broadcaster"].map { .executable(name: "truthtable-" + $0, targets: [$0]) } + [
+    products: ["supervisor", "edge", "dispatcher", "auditor", "broadcaster", "mockllm"].map { .executable(name: "truthtable-" + $0, targets: [$0]) } + [
         .executable(name: "truthtable", targets: ["truthtable"])
     ],
     targets: [
@@ -33,10 +33,12 @@ let package = Package(
         role("edge", ["Role", "Outbound", "HTTP", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),
         role("auditor", ["Role", "Auditing", "IPC", "Telemetry", "Configuration", "EventLoop"]),
-        role("broadcaster", ["Role", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
+        role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         module("Role", ["IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         module("JSON"),
         module("Auditing", ["JSON", "HTTP"]),
+        role("mockllm", ["Inbound", "HTTP", "JSON", "EventLoop", "CLinux"]),
+        module("Inbound", ["HTTP", "TLS", "EventLoop", "CLinux"]),
         module("Outbound", ["TLS", "EventLoop", "CLinux"]),
         module("HTTP"),
         module("Configuration"),
@@ -55,6 +57,11 @@ let package = Package(
         tests("Configuration", ["Configuration"]),
         tests("IPC", ["IPC"]),
         tests("EventLoop", ["EventLoop"]),
+        tests("Inbound", ["Inbound", "HTTP", "EventLoop", "CLinux"]),
+        tests("Mockllm", ["mockllm"]),
+        tests("Broadcaster", ["broadcaster", "IPC", "HTTP", "EventLoop"]),
+        tests("Edge", ["edge", "HTTP", "IPC", "Telemetry", "EventLoop"]),
+        tests("Supervisor", ["supervisor", "IPC", "Telemetry", "EventLoop"]),
         tests("TLS", ["TLS", "EventLoop", "CLinux"]),
         tests("Outbound", ["Outbound", "EventLoop"]),
         tests("Telemetry", ["Telemetry"]),

@@ -15,6 +15,7 @@ struct CaptureOutbox: ~Copyable {
     private let slot: ScoreboardSlot
     private let pool: BlockPool
     private var channel: Channel?
+    private var token: Token?
     private var frames: BlockChain
     /// Lengths of the frames that are not offered yet, oldest first.
     private var lengths: FrameLengths
@@ -54,17 +55,18 @@ struct CaptureOutbox: ~Copyable {
             // The first frame tells what earlier channels took, so that the dispatcher can book what they swallowed.
             _ = channel.send(CaptureOpen(sentBefore: sent))
             self.channel = consume channel
+            self.token = token
             return nil
         } catch {
             return error
         }
     }
 
-    func isFor(_ token: Token) -> Bool { channel?.token == token }
+    func isFor(_ token: Token) -> Bool { self.token == token }
 
     /// The channel is ready for something: for more captures, or it has ended. The dispatcher says nothing on it.
     mutating func handle(_ readiness: Readiness, in loop: Loop) -> ChannelEnd? {
-        guard channel != nil else { return nil }
+        guard token != nil else { return nil }
         let end = channel!.handle(readiness, in: loop) { header, _ throws(FrameError) in throw .unexpectedType(header.type) }
         if let end {
             dropChannel()
@@ -75,9 +77,9 @@ struct CaptureOutbox: ~Copyable {
 
     /// Writes as much as the channel takes.
     mutating func flush(in loop: Loop) -> ChannelEnd? {
-        guard channel != nil, !frames.isEmpty || channel!.waitingBytes > 0 else { return nil }
+        guard token != nil else { return nil }
         var end = channel!.flush(in: loop)
-        while end == nil, !frames.isEmpty, channel!.waitingBytes == 0 {
+        while end == nil, !frames.isEmpty {
             if boundBytes == 0 { offer() }
             let before = frames.count
             end = channel!.flush(&frames, upTo: boundBytes, in: loop)
@@ -100,6 +102,7 @@ struct CaptureOutbox: ~Copyable {
 
     private mutating func dropChannel() {
         channel = nil
+        token = nil
         frames.removeFirst(boundBytes)
         boundBytes = 0
     }
