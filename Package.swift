@@ -26,14 +26,14 @@ let package = Package(
     name: "TruthTable",
     targets: [
         module("JSON"),
-        module("Auditing", ["JSON", "HTTP"]),
+        module("Auditing", ["JSON"]),
         module("HTTP"),
         module("Configuration"),
         module("Telemetry", ["CLinux"]),
         .target(name: "CLinux"),
 
         tests("JSON", ["JSON"]),
-        tests("Auditing", ["Auditing"]),
+        tests("Auditing", ["Auditing", "JSON"]),
         tests("HTTP", ["HTTP"]),
         tests("Configuration", ["Configuration"]),
         tests("Telemetry", ["Telemetry"]),
