@@ -67,7 +67,7 @@ enum Envelope: UInt8, CaseIterable {
         }
     }
 
-    static let tail: StaticString = "}"
+    static let tail = UInt8(ascii: "}")
 
     /// The frame's header and all of the text before the inner JSON, appended to `front`.
     func write(_ kind: MessageKind, _ number: EventNumber?, milliseconds: UInt64, bodyBytes: Int, to front: inout [UInt8]) {
@@ -94,7 +94,7 @@ enum Envelope: UInt8, CaseIterable {
             head.append(self == .data ? "\",\"data\":" : "\",\"payload\":")
             let textBytes = head.count
             var header = unsafe ByteSink(UnsafeMutableRawBufferPointer(rebasing: room[..<WebSocketFrame.serverHeaderLimitBytes]))
-            header.appendFrameHeader(.text, count: textBytes + bodyBytes + Self.tail.utf8CodeUnitCount)
+            header.appendFrameHeader(.text, count: textBytes + bodyBytes + 1)
             front.append(contentsOf: room[..<header.count])
             front.append(contentsOf: text[..<textBytes])
         }

@@ -1,5 +1,6 @@
 // What the broadcaster itself must know of an event's JSON: for filters, for its log, to notice audits that got lost.
 // The rest of the JSON passes through as it came; here it is only checked to be JSON, so that no client gets anything else.
+import HTTP
 import JSON
 
 /// Grades from best to worst; `N/A` is none.
@@ -42,9 +43,12 @@ struct EventFacts: Equatable {
 
     init() {}
 
-    /// Nil when `json` is not one JSON object. Members of unexpected kinds count as absent.
+    /// Nil when `json` is not one JSON object in UTF-8: a browser ends a connection that brings it anything else. Members of
+    /// unexpected kinds count as absent.
     init?(_ json: UnsafeRawBufferPointer) {
         let bytes = json.bindMemory(to: UInt8.self)
+        var utf8 = UTF8Validator()
+        guard utf8.accept(json.bytes), utf8.isComplete else { return nil }
         do throws(JSONError) {
             var reader = JSONReader(bytes.span)
             try reader.beginObject()

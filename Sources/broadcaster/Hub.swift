@@ -27,7 +27,8 @@ struct Hub: ~Copyable {
     private var lastHealth: Instant?
     private var lastStats: Instant?
     private var lastReading: StatsReading?
-    private var front: [UInt8] = []
+    /// What `write` hands out; kept so that no message takes new memory.
+    private var batch: [UInt8] = []
 
     init(countLimit: Int, byteLimit: Int) {
         events = RecentEvents(countLimit: countLimit, byteLimit: byteLimit)
@@ -68,6 +69,9 @@ struct Hub: ~Copyable {
             _ = OpenAudits.lostJSON(facts, milliseconds: wall).withUnsafeBytes { events.append(entry, json: $0) }
         }
     }
+
+    /// For tests: how often the front of an event was made.
+    var renderings: Int { cache.renderings }
 
     // MARK: Subscribers
 
@@ -123,44 +127,42 @@ struct Hub: ~Copyable {
         return body(&subscribers[key]!, events)
     }
 
-    /// Writes its next messages, each a whole frame, until `output` holds `limit` bytes or there is no more; how many.
-    /// Where the pool has no room for a message it stays the next one.
-    mutating func write(_ key: Int, into output: inout BlockChain, limit: Int, wall: UInt64) -> Int {
-        guard subscribers.indices.contains(key), let envelope = subscribers[key]?.envelope else { return 0 }
-        var written = 0
-        while output.count < limit {
-            let before = output.count
-            // A copy is put back only when the message found room.
-            guard var subscriber = subscribers[key] else { break }
-            var isWritten = false
-            switch subscriber.next(in: events, isCaughtUp: catchUp.isDone, health: health, stats: stats) {
-            case .nothing:
-                subscribers[key] = subscriber
-                return written
-            case .event(let position):
-                guard let entry = events.entry(at: position) else { break }
-                isWritten = events.withJSON(at: position) { json in
-                    cache.withFront(entry, at: position, bodyBytes: json.count, envelope) { output.appendAll($0) } && output.appendAll(json)
-                } ?? false
-            case .notice(let kind, let json):
-                let milliseconds =
-                    switch kind {
-                    case .healthUpdate: health.milliseconds
-                    case .statsUpdate: stats.milliseconds
-                    default: wall
-                    }
-                front.removeAll(keepingCapacity: true)
-                envelope.write(kind, nil, milliseconds: milliseconds, bodyBytes: json.count, to: &front)
-                isWritten = front.withUnsafeBytes { output.appendAll($0) } && json.withUnsafeBytes { output.appendAll($0) }
-            }
-            guard isWritten, output.appendAll(UnsafeRawBufferPointer(start: Envelope.tail.utf8Start, count: Envelope.tail.utf8CodeUnitCount)) else {
-                output.truncate(to: before)
-                break
-            }
-            subscribers[key] = subscriber
-            written += 1
+    /// Hands its next messages to `send`, each a whole frame, together about `limit` bytes; how many they were. When `send`
+    /// says no they stay the next ones.
+    mutating func write(_ key: Int, limit: Int, wall: UInt64, _ send: (UnsafeRawBufferPointer) -> Bool) -> Int {
+        guard subscribers.indices.contains(key), var subscriber = subscribers[key] else { return 0 }
+        batch.removeAll(keepingCapacity: true)
+        var count = 0
+        while batch.count < limit, append(subscriber.next(in: events, isCaughtUp: catchUp.isDone, health: health, stats: stats), subscriber.envelope, wall) {
+            count += 1
         }
-        return written
+        guard batch.isEmpty || batch.withUnsafeBytes(send) else { return 0 }
+        subscribers[key] = subscriber
+        return count
+    }
+
+    /// Puts one message into the batch; false when there is none.
+    private mutating func append(_ next: Subscriber.Next, _ envelope: Envelope, _ wall: UInt64) -> Bool {
+        switch next {
+        case .nothing: return false
+        case .event(let position):
+            guard let entry = events.entry(at: position) else { return false }
+            events.withJSON(at: position) { json in
+                cache.withFront(entry, at: position, bodyBytes: json.count, envelope) { batch.append(contentsOf: $0) }
+                batch.append(contentsOf: json)
+            }
+        case .notice(let kind, let json):
+            let milliseconds =
+                switch kind {
+                case .healthUpdate: health.milliseconds
+                case .statsUpdate: stats.milliseconds
+                default: wall
+                }
+            envelope.write(kind, nil, milliseconds: milliseconds, bodyBytes: json.count, to: &batch)
+            batch.append(contentsOf: json)
+        }
+        batch.append(Envelope.tail)
+        return true
     }
 
     // MARK: Time
