@@ -1,7 +1,5 @@
 // One dashboard: which message it gets next, and when it is pinged, given up or closed. Nothing is queued for it: its
 // cursor stands in the ring that all share, so that a slow client costs no memory but its bounded output.
-//
-//     open --slow, drain, its own close--> closing --closed by both, or time over--> gone
 import EventLoop
 
 struct Subscriber {
@@ -12,10 +10,6 @@ struct Subscriber {
     static let mostNotices = 16
     static let pingInterval = Duration.seconds(54)
     static let pongLimit = Duration.seconds(60)
-    /// Longest wait for a client to take any of what waits for it.
-    static let writeLimit = Duration.seconds(10)
-    /// Longest wait for the end after a Close was queued.
-    static let closeLimit = Duration.seconds(5)
 
     enum Next {
         case nothing
@@ -28,9 +22,9 @@ struct Subscriber {
     /// What time makes due.
     enum Due: Equatable {
         case ping
-        /// Too much waits: queue a Close with 1013.
+        /// Too much waits: close it with 1013.
         case closeSlow
-        /// No life or no progress within the limit: end the connection.
+        /// No sign of life within the limit: end the connection.
         case end
     }
 
@@ -51,9 +45,6 @@ struct Subscriber {
 
     private var lastHeard: Instant
     private var lastPing: Instant
-    /// Since when its output has not moved, while something waits in it.
-    private var stuckSince: Instant?
-    private var closingUntil: Instant?
 
     init(clientID: String, envelope: Envelope, since: EventNumber?, in events: borrowing RecentEvents, at now: Instant) {
         self.clientID = clientID
@@ -75,8 +66,6 @@ struct Subscriber {
         }
     }
 
-    var isOpen: Bool { closingUntil == nil }
-
     // MARK: Messages
 
     /// Queues a message to this client only; false when too many wait.
@@ -92,7 +81,6 @@ struct Subscriber {
     mutating func next(
         in events: borrowing RecentEvents, isCaughtUp: Bool, health: borrowing StatusUpdate, stats: borrowing StatusUpdate
     ) -> Next {
-        guard isOpen else { return .nothing }
         if !notices.isEmpty {
             let (kind, json) = notices.removeFirst()
             return .notice(kind, json)
@@ -138,39 +126,23 @@ struct Subscriber {
 
     // MARK: Life
 
-    /// A frame came from it.
+    /// A frame came from it: a pong, or anything else that shows life.
     mutating func heard(at now: Instant) { lastHeard = now }
 
-    /// Its output was sent as far as the socket took it: whether anything was taken, whether something is left.
-    mutating func sent(some: Bool, isEmpty: Bool, at now: Instant) {
-        if isEmpty {
-            stuckSince = nil
-        } else if some || stuckSince == nil {
-            stuckSince = now
-        }
-    }
-
-    /// A Close is queued; nothing follows it.
-    mutating func closing(at now: Instant) {
-        if closingUntil == nil { closingUntil = now + Self.closeLimit }
-    }
-
-    /// Its output is full, and more waits in the ring than may.
-    func isSlow(in events: borrowing RecentEvents) -> Bool {
-        guard isOpen, stuckSince != nil, !isReplaying else { return false }
-        let waiting = events.waiting(from: cursor)
-        return waiting.count > Self.mostWaiting || waiting.bytes > Self.mostWaitingBytes
-    }
-
-    /// Asked about once a second.
-    mutating func due(in events: borrowing RecentEvents, at now: Instant) -> Due? {
-        if let closingUntil { return now >= closingUntil ? .end : nil }
+    /// Asked about once a second. `isFull`: its output takes no more.
+    mutating func due(in events: borrowing RecentEvents, isFull: Bool, at now: Instant) -> Due? {
         if now >= lastHeard + Self.pongLimit { return .end }
-        if let stuckSince, now >= stuckSince + Self.writeLimit { return .end }
-        if isSlow(in: events) { return .closeSlow }
+        if isFull, isSlow(in: events) { return .closeSlow }
         guard now >= max(lastPing, lastHeard) + Self.pingInterval else { return nil }
         lastPing = now
         return .ping
+    }
+
+    /// More waits in the ring than may, for a client whose output is full.
+    func isSlow(in events: borrowing RecentEvents) -> Bool {
+        guard !isReplaying else { return false }
+        let waiting = events.waiting(from: cursor)
+        return waiting.count > Self.mostWaiting || waiting.bytes > Self.mostWaitingBytes
     }
 }
 
