@@ -52,7 +52,7 @@ let package = Package(
 
         tests("Dispatcher", ["dispatcher", "Simulation", "IPC", "EventLoop"]),
         tests("JSON", ["JSON"]),
-        tests("Auditing", ["Auditing"]),
+        tests("Auditing", ["Auditing", "JSON"]),
         tests("HTTP", ["HTTP"]),
         tests("Configuration", ["Configuration"]),
         tests("IPC", ["IPC"]),
