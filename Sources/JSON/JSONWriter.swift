@@ -72,6 +72,20 @@ package struct JSONWriter: Sendable {
         }
     }
 
+    /// A place to go back to.
+    package struct Mark: Sendable {
+        fileprivate let count: Int
+        fileprivate let commaIsDue: Bool
+    }
+
+    package var mark: Mark { Mark(count: bytes.count, commaIsDue: commaIsDue) }
+
+    /// Takes back what was written since.
+    package mutating func rewind(to mark: Mark) {
+        bytes.removeLast(max(0, bytes.count - mark.count))
+        commaIsDue = mark.commaIsDue
+    }
+
     // MARK: Members
 
     package mutating func member(_ name: String, _ text: String) {
