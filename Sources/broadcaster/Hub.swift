@@ -17,6 +17,7 @@ struct Hub: ~Copyable {
 
     private(set) var events: RecentEvents
     private var openAudits = OpenAudits()
+    private var lostCount = 0
     private var catchUp = CatchUp()
     private var cache = EnvelopeCache()
     private var subscribers: [Subscriber?] = []
@@ -67,7 +68,14 @@ struct Hub: ~Copyable {
         for facts in openAudits.takeLost(before: epoch) {
             let entry = RecentEvents.Entry(number: nil, kind: .auditFailed, milliseconds: wall, facts: facts, isHistory: false)
             _ = OpenAudits.lostJSON(facts, milliseconds: wall).withUnsafeBytes { events.append(entry, json: $0) }
+            lostCount += 1
         }
+    }
+
+    /// Audits that were told as lost since the last call.
+    mutating func takeLostCount() -> Int {
+        defer { lostCount = 0 }
+        return lostCount
     }
 
     /// For tests: how often the front of an event was made.
