@@ -14,7 +14,7 @@ final class RoleHarness {
     let loop: Loop
     var role: BroadcasterRole
     let slot: ScoreboardSlot
-    let dispatcherSlot: ScoreboardSlot
+    let scoreboard: Scoreboard
     let port: UInt16
     let path: String
     /// The dispatcher's end.
@@ -30,7 +30,7 @@ final class RoleHarness {
         let (scoreboard, descriptor) = try Scoreboard.create()
         close(descriptor)
         slot = ScoreboardSlot.standalone()
-        dispatcherSlot = ScoreboardSlot.standalone()
+        self.scoreboard = scoreboard
         let tcp = Descriptor(owning: try checked("listen", cl_listen_tcp("127.0.0.1", 0, 4096)))
         port = UInt16(try checked("port", cl_local_port(tcp.number)))
         path = "/tmp/tt-broadcaster-\(getpid())-\(port)"

@@ -137,6 +137,22 @@ struct RoleTests {
         #expect(test.slot.value(.clientsOpen) == 1)
     }
 
+    @Test func `a dispatcher's death is told before its successor has events`() throws {
+        let test = try RoleHarness()
+        let dispatcher = try test.scoreboard.claim(.dispatcher, incarnation: 7)
+        try test.attach()
+        let client = try #require(test.open("/ws?envelope=payload"))
+        test.event(7, 1, .auditStarted, json("r1"))
+        test.event(7, 2, .auditStarted, json("r2"))
+        test.event(7, 3, .auditComplete, json("r2"))
+        #expect(test.wait(client) { $0.brief.count == 3 })
+        dispatcher.add(.jobsCompleted, 4)
+        dispatcher.add(.jobsFailed)
+        _ = try test.scoreboard.claim(.dispatcher, incarnation: 9)
+        try test.attach()
+        #expect(test.wait(client) { $0.brief.last == "audit_failed r1" && $0.messages.contains { $0.contains("\"successful_audits\":3") } })
+    }
+
     @Test func `drain says good-bye after the last event`() throws {
         let test = try RoleHarness()
         try test.attach()
