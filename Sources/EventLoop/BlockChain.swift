@@ -161,6 +161,35 @@ package struct BlockChain: ~Copyable {
         return .all
     }
 
+    /// Sends everything here and then `data`, in one system call where the socket takes it; what it does not take of `data`
+    /// is appended, as far as the pool has room: `isComplete` is false when it had none.
+    package mutating func send(to descriptor: Int32, followedBy data: UnsafeRawBufferPointer) -> (sent: Sent, isComplete: Bool) {
+        var sent = 0
+        var held = 0
+        withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { pieces in
+            var used = 0
+            var block = first
+            while let current = block, used < pieces.count - 1 {
+                let size = Int(current.pointee.end - current.pointee.start)
+                pieces.initializeElement(at: used, to: iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size))
+                held += size
+                used += 1
+                block = current.pointee.next
+            }
+            if block == nil {
+                pieces.initializeElement(at: used, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: data.baseAddress), iov_len: data.count))
+                used += 1
+            }
+            sent = cl_send_vector(descriptor, pieces.baseAddress, Int32(used))
+        }
+        if sent < 0, sent != -Int(EAGAIN) { return (.broken(Int32(truncatingIfNeeded: -sent)), true) }
+        let fromHere = min(max(0, sent), held)
+        removeFirst(fromHere)
+        let rest = UnsafeRawBufferPointer(rebasing: data[(max(0, sent) - fromHere)...])
+        guard append(rest) == rest.count else { return (.blocked, false) }
+        return (isEmpty ? .all : .blocked, true)
+    }
+
     deinit {
         var block = first
         while let current = block {
