@@ -96,7 +96,7 @@ struct LogLine {
                 plain(String(scalar.value, radix: 16))
                 plain("}")
             case _ where scalar.isASCII: append(UInt8(truncatingIfNeeded: scalar.value))
-            default: for byte in UTF8.encode(scalar)! { append(byte) }
+            default: for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter { append(byte) }
             }
         }
     }
