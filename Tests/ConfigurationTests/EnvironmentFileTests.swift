@@ -9,9 +9,11 @@ private let lines: [(line: String, value: String?)] = [
     ("export  export=v", nil), ("K=v\r", "v"), ("K=", ""), ("K=   ", ""), ("K= # comment", ""), ("K=#c", ""),
     ("K=v # comment", "v"), ("K=v\t#comment", "v"), ("K=v#no", "v#no"), ("K=a b", "a b"), ("K=a=b", "a=b"),
     ("K=$HOME", "$HOME"), ("K=a\\n", "a\\n"), ("K=it's", "it's"), ("K=say \"x\"", "say \"x\""),
-    ("K=\"v\"", "v"), ("K=\" v \"", " v "), ("K=\"a # b\"", "a # b"), ("K=\"v\" # c", "v"), ("K=\"v\"#c", "v"), ("K=\"\"", ""),
+    ("K=\"v\"", "v"), ("K=\" v \"", " v "), ("K=\"a # b\"", "a # b"), ("K=\"v\" # c", "v"), ("K=\"v\"#c", "v"),
+    ("K=\"\"", ""),
     (#"K="a\"b\\c\$d\n\r\te\`""#, "a\"b\\c$d\n\r\te`"), ("K=\"it's\"", "it's"),
-    ("K='v'", "v"), ("K=' v '", " v "), ("K='a # b' # c", "a # b"), (#"K='a\nb'"#, "a\\nb"), (#"K='it\'s'"#, "it's"), ("K='\"'", "\""),
+    ("K='v'", "v"), ("K=' v '", " v "), ("K='a # b' # c", "a # b"), (#"K='a\nb'"#, "a\\nb"), (#"K='it\'s'"#, "it's"),
+    ("K='\"'", "\""),
     ("K=ü€😀", "ü€😀"),
 ]
 
@@ -33,9 +35,12 @@ private let silent = ["", " ", "\t", "# c", "  # K=v", "\r", "#"]
 }
 
 private let malformed: [(line: [UInt8], flaw: EnvironmentFile.Flaw)] = [
-    (Array("K".utf8), .noEquals), (Array("export K".utf8), .noEquals), (Array("=v".utf8), .name), (Array("1K=v".utf8), .name),
-    (Array("A B=v".utf8), .name), (Array("Ü=v".utf8), .name), (Array("export=".utf8).dropLast() + Array(" =v".utf8), .name),
-    (Array("K=\"v".utf8), .unclosedQuote), (Array("K='v".utf8), .unclosedQuote), (Array("K=\"v\\".utf8), .unclosedQuote),
+    (Array("K".utf8), .noEquals), (Array("export K".utf8), .noEquals), (Array("=v".utf8), .name),
+    (Array("1K=v".utf8), .name),
+    (Array("A B=v".utf8), .name), (Array("Ü=v".utf8), .name),
+    (Array("export=".utf8).dropLast() + Array(" =v".utf8), .name),
+    (Array("K=\"v".utf8), .unclosedQuote), (Array("K='v".utf8), .unclosedQuote),
+    (Array("K=\"v\\".utf8), .unclosedQuote),
     (Array("K=\"v\"w".utf8), .afterQuote), (Array("K='v' w".utf8), .afterQuote), (Array("K='it''s'".utf8), .afterQuote),
     (Array(#"K="\q""#.utf8), .escape), (Array("K=a\0b".utf8), .controlCharacter), ([0x4B, 0x3D, 0xFF], .encoding),
 ]

@@ -78,9 +78,13 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
     ])
     let dot = folder.path + "/.env"
     let file = folder.path + "/a.env"
-    let found = errors { try load([("TRUTHTABLE_PROT", "1"), ("TRUTHTABLE_PORT", "80\u{1B}80")], file: file, in: folder.path) }
+    let found = errors {
+        try load([("TRUTHTABLE_PROT", "1"), ("TRUTHTABLE_PORT", "80\u{1B}80")], file: file, in: folder.path)
+    }
     #expect(found.count == 8)
-    #expect(found.contains(.unknown(name: "TRUTHTABLE_HSOT", origin: .file(path: dot, line: 1), nearest: "TRUTHTABLE_HOST")))
+    #expect(
+        found.contains(.unknown(name: "TRUTHTABLE_HSOT", origin: .file(path: dot, line: 1), nearest: "TRUTHTABLE_HOST"))
+    )
     #expect(found.contains(.unknown(name: "TRUTHTABLE_PROT", origin: .environment, nearest: "TRUTHTABLE_PORT")))
     #expect(found.contains(.malformedLine(path: dot, line: 4, .noEquals)))
     #expect(found.contains(.malformedLine(path: file, line: 1, .noEquals)))
@@ -131,7 +135,9 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
 
 @Test func `engines that are not built in`() throws {
     #expect(errors { try load([("TRUTHTABLE_ENGINE", "grpc")]) } == [.engineNotBuiltIn(.grpc, origin: .environment)])
-    #expect(errors { try load([("TRUTHTABLE_ENGINE", "judge")]) }.first?.description.contains("only the embedded engine") == true)
+    #expect(
+        errors { try load([("TRUTHTABLE_ENGINE", "judge")]) }.first?.description.contains("only the embedded engine")
+            == true)
     let implied = try load([("TRUTHTABLE_GRPC_ADDRESS", "engine:1")])
     #expect(implied.settings.engine == .embedded && implied.warnings == [.grpcEngineNotBuiltIn])
     let chosen = try load([("TRUTHTABLE_GRPC_ADDRESS", "engine:1"), ("TRUTHTABLE_ENGINE", "embedded")])
@@ -147,11 +153,13 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
     #expect(errors { try load([("TRUTHTABLE_CAPTURE_BODY_LIMIT", "441KiB")]) }.count == 1)
 }
 
-@Test(arguments: ProcessRole.allCases) func `a child reads what it is told as it was meant`(_ role: ProcessRole) throws {
+@Test(arguments: ProcessRole.allCases) func `a child reads what it is told as it was meant`(_ role: ProcessRole) throws
+{
     let settings = try load([
         ("TRUTHTABLE_UPSTREAM_URL", "http://[::1]:1234/base/"), ("TRUTHTABLE_UPSTREAM_TIMEOUT", "90001ms"),
         ("TRUTHTABLE_ACCESS_TOKEN", "t0ken"), ("TRUTHTABLE_LOG_LEVEL", "error"), ("TRUTHTABLE_QUEUE_BYTES", "1048577"),
-        ("TRUTHTABLE_SAMPLE_RATE", "0.1"), ("TRUTHTABLE_ACCESS_LOG", "-"), ("TRUTHTABLE_ALLOWED_ORIGINS", "local,https://a:1"),
+        ("TRUTHTABLE_SAMPLE_RATE", "0.1"), ("TRUTHTABLE_ACCESS_LOG", "-"),
+        ("TRUTHTABLE_ALLOWED_ORIGINS", "local,https://a:1"),
         ("TRUTHTABLE_CAPTURE_BODY_LIMIT", "0"), ("TRUTHTABLE_MAX_HEAD_BYTES", "256KiB"),
     ]).settings
     let pairs = settings.pairs(for: role)
@@ -175,8 +183,10 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
 }
 
 private let typos: [(typed: String, meant: String?)] = [
-    ("TRUTHTABLE_PROT", "TRUTHTABLE_PORT"), ("TRUTHTABLE_WSPORT", "TRUTHTABLE_WS_PORT"), ("truthtable_port", "TRUTHTABLE_PORT"),
-    ("TRUTHTABLE_UPSTREAM", "TRUTHTABLE_UPSTREAM_URL"), ("TRUTHTABLE_UPSTREAMURL", "TRUTHTABLE_UPSTREAM_URL"), ("TRUTHTABLE_WORKERS_COUNT", "TRUTHTABLE_WORKER_COUNT"),
+    ("TRUTHTABLE_PROT", "TRUTHTABLE_PORT"), ("TRUTHTABLE_WSPORT", "TRUTHTABLE_WS_PORT"),
+    ("truthtable_port", "TRUTHTABLE_PORT"),
+    ("TRUTHTABLE_UPSTREAM", "TRUTHTABLE_UPSTREAM_URL"), ("TRUTHTABLE_UPSTREAMURL", "TRUTHTABLE_UPSTREAM_URL"),
+    ("TRUTHTABLE_WORKERS_COUNT", "TRUTHTABLE_WORKER_COUNT"),
     ("TRUTHTABLE_LOGLEVEL", "TRUTHTABLE_LOG_LEVEL"), ("TRUTHTABLE_", nil), ("TRUTHTABLE_SOMETHING_ELSE", nil),
     ("TRUTHTABLE_QUEUE_SIZ", "TRUTHTABLE_QUEUE_SIZE"), ("TRUTHTABLE_" + String(repeating: "A", count: 100_000), nil),
 ]

@@ -13,7 +13,10 @@ import Testing
     // A value other than the default for each: each must change the settings, and no two in the same way.
     var seen: [Settings] = []
     for setting in SettingsTable.all {
-        let candidates = ["7", "50", "1MiB", "32KiB", "7s", "true", "false", "0.5", "debug", "grpc", "::1", "http://a", "a:7", "*", "-", "/x"]
+        let candidates = [
+            "7", "50", "1MiB", "32KiB", "7s", "true", "false", "0.5", "debug", "grpc", "::1", "http://a", "a:7", "*",
+            "-", "/x",
+        ]
         var changed: Settings?
         for candidate in candidates {
             var settings = Settings()
