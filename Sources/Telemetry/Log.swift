@@ -126,6 +126,7 @@ package struct Log: Sendable {
         }
 
         /// A pipe takes a line whole or not at all; files and terminals may take a part, then the rest follows.
+        /// SIGPIPE is ignored in all our processes: a reader that is gone costs lines, not the writer.
         func write(_ line: UnsafeRawBufferPointer) {
             var rest = line
             while !rest.isEmpty {

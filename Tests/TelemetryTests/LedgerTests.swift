@@ -27,14 +27,16 @@ private struct Bench {
             == #"{"audit_pool":{"name":"audit","workers":0,"queue_size":0,"queue_used":0,"submitted":0,"completed":0,"failed":0,"running":false},"#
             + #""ledger":{"captured":0,"audited":0,"skipped":{"not_auditable":0,"content_encoding":0,"sampled_out":0},"#
             + #""dropped":{"capture_backlog":0,"queue_full":0,"channel_lost":0,"edge_lost":0,"shutdown":0,"malformed":0},"#
-            + #""failed":{"timeout":0,"engine_error":0,"dispatcher_lost":0,"auditor_lost":0},"quarantined":0,"pending":0}}"#)
+            + #""failed":{"timeout":0,"engine_error":0,"dispatcher_lost":0,"auditor_lost":0},"quarantined":0,"pending":0}}"#
+    )
 }
 
 @Test func `every capture has one outcome`() throws {
     let bench = try Bench()
     let (edge, dispatcher) = (bench.edges[0], bench.dispatcher)
     let outcomes: [Counter] = [
-        .audited, .skippedNotAuditable, .skippedContentEncoding, .skippedSampledOut, .droppedQueueFull, .droppedShutdown,
+        .audited, .skippedNotAuditable, .skippedContentEncoding, .skippedSampledOut, .droppedQueueFull,
+        .droppedShutdown,
         .droppedMalformed, .failedTimeout, .failedEngineError, .failedDispatcherLost, .failedAuditorLost, .quarantined,
     ]
     for (index, outcome) in outcomes.enumerated() {
@@ -167,5 +169,6 @@ private struct Xorshift {
     bench.dispatcher.add(.jobsFailed, 1)
     #expect(
         bench.scoreboard.statisticsJSON.hasPrefix(
-            #"{"audit_pool":{"name":"audit","workers":2,"queue_size":1000,"queue_used":3,"submitted":9,"completed":6,"failed":1,"running":true},"#))
+            #"{"audit_pool":{"name":"audit","workers":2,"queue_size":1000,"queue_used":3,"submitted":9,"completed":6,"failed":1,"running":true},"#
+        ))
 }

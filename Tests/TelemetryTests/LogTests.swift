@@ -46,7 +46,9 @@ private func line(_ message: String, _ fields: Log.Fields = [:]) -> String {
     let log = Log(role: "edge", number: 0, descriptor: pipe.input)
     log.info("Captured response", ["request_id": "req_1", "status": 200, "bytes": .number(UInt64.max), "stream": true])
     let text = pipe.read()
-    #expect(text.hasSuffix(" info edge[0] Captured response request_id=req_1 status=200 bytes=18446744073709551615 stream=true\n"))
+    #expect(
+        text.hasSuffix(
+            " info edge[0] Captured response request_id=req_1 status=200 bytes=18446744073709551615 stream=true\n"))
     #expect(text.prefix(24).wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
     Log(role: "supervisor", descriptor: pipe.input).warn("Restarting", ["reason": "signal \(11)"])
     #expect(pipe.read().hasSuffix(" warn supervisor Restarting reason=\"signal 11\"\n"))
@@ -75,11 +77,15 @@ private func line(_ message: String, _ fields: Log.Fields = [:]) -> String {
 }
 
 private let values: [(value: Log.Value, shown: String)] = [
-    ("plain", "plain"), ("/v1/chat?x", "/v1/chat?x"), ("", "\"\""), ("a b", "\"a b\""), ("a=b", "\"a=b\""), ("say \"x\"", #""say \"x\"""#),
-    (#"a\b"#, #""a\\b""#), ("two\nlines\r\t", #""two\nlines\r\t""#), ("\u{1B}[31m", #""\u{1b}[31m""#), ("\u{0}", #""\u{0}""#),
-    ("\u{7F}", #""\u{7f}""#), ("\u{9B}31m", #""\u{9b}31m""#), ("\u{2028}", #""\u{2028}""#), ("a\u{202E}b", #""a\u{202e}b""#),
+    ("plain", "plain"), ("/v1/chat?x", "/v1/chat?x"), ("", "\"\""), ("a b", "\"a b\""), ("a=b", "\"a=b\""),
+    ("say \"x\"", #""say \"x\"""#),
+    (#"a\b"#, #""a\\b""#), ("two\nlines\r\t", #""two\nlines\r\t""#), ("\u{1B}[31m", #""\u{1b}[31m""#),
+    ("\u{0}", #""\u{0}""#),
+    ("\u{7F}", #""\u{7f}""#), ("\u{9B}31m", #""\u{9b}31m""#), ("\u{2028}", #""\u{2028}""#),
+    ("a\u{202E}b", #""a\u{202e}b""#),
     ("grüße 😀", "\"grüße 😀\""), (.number(-5), "-5"), (.flag(false), "false"),
-    (.duration(.milliseconds(1500)), "1500ms"), (.duration(.microseconds(12_340)), "12.34ms"), (.duration(.microseconds(7)), "0.007ms"),
+    (.duration(.milliseconds(1500)), "1500ms"), (.duration(.microseconds(12_340)), "12.34ms"),
+    (.duration(.microseconds(7)), "0.007ms"),
     (.duration(.zero), "0ms"), (.duration(.microseconds(-7)), "-0.007ms"), (.duration(.nanoseconds(999)), "0ms"),
     (.duration(.seconds(Int64.max)), "1000000000000000ms"),
 ]
@@ -89,7 +95,9 @@ private let values: [(value: Log.Value, shown: String)] = [
 }
 
 @Test func `messages cannot end a line or forge one`() {
-    #expect(line("Audit failed: \"no\"\ninfo edge[0] fine\u{1B}") == "info edge[0] Audit failed: \"no\"\\ninfo edge[0] fine\\u{1b}\n")
+    #expect(
+        line("Audit failed: \"no\"\ninfo edge[0] fine\u{1B}")
+            == "info edge[0] Audit failed: \"no\"\\ninfo edge[0] fine\\u{1b}\n")
 }
 
 @Test func `long values are cut at a character and marked`() {
@@ -124,7 +132,9 @@ private let values: [(value: Log.Value, shown: String)] = [
     let pipe = Pipe()
     let log = Log(role: "edge", number: 0, descriptor: pipe.input)
     let total = 500
-    for index in 0..<total { log.info("fill", ["n": .number(index), "pad": .string(String(repeating: "p", count: 1000))]) }
+    for index in 0..<total {
+        log.info("fill", ["n": .number(index), "pad": .string(String(repeating: "p", count: 1000))])
+    }
     let arrived = pipe.read().split(separator: "\n")
     #expect(log.droppedLines > 0)
     #expect(UInt64(arrived.count) + log.droppedLines == UInt64(total))

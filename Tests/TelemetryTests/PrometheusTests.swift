@@ -70,7 +70,8 @@ private func exposition() throws -> String {
             #expect(family.name.hasSuffix("_total") == (family.type == "counter"), "\(family.name)")
         } else {
             let match = try #require(
-                line.wholeMatch(of: /([a-z][a-z0-9_]*)\{([a-z]+="[^"\\]*"(?:,[a-z]+="[^"\\]*")*)\} -?[0-9]+(\.[0-9]+)?/), "\(line)")
+                line.wholeMatch(
+                    of: /([a-z][a-z0-9_]*)\{([a-z]+="[^"\\]*"(?:,[a-z]+="[^"\\]*")*)\} -?[0-9]+(\.[0-9]+)?/), "\(line)")
             let endings = family.type == "histogram" ? ["_bucket", "_sum", "_count"] : [""]
             #expect(endings.contains { match.1 == family.name + $0 }, "\(line) under \(family.name)")
             #expect(series.insert(line.prefix { $0 != "}" }).inserted, "series twice: \(line)")
@@ -79,8 +80,11 @@ private func exposition() throws -> String {
         }
     }
     let declared =
-        Counter.allCases.map { $0.definition.family + "_total" } + EdgeCounter.allCases.map { $0.definition.family + "_total" }
-        + Gauge.allCases.map(\.definition.family) + Histogram.allCases.map(\.definition.family) + ["process_start_time_seconds"]
+        Counter.allCases.map { $0.definition.family + "_total" }
+        + EdgeCounter.allCases.map { $0.definition.family + "_total" }
+        + Gauge.allCases.map(\.definition.family) + Histogram.allCases.map(\.definition.family) + [
+            "process_start_time_seconds"
+        ]
     #expect(families == Set(declared.map { "truthtable_" + $0 }))
 }
 

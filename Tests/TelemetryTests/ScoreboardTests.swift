@@ -41,7 +41,8 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
     first.observe(.audit, .milliseconds(3))
     try supervisor.retire(.dispatcher)
     #expect(supervisor.value(.queueUsed, at: .dispatcher) == 0)
-    #expect(supervisor.inhabitant(of: .dispatcher)?.pid == 0 && supervisor.inhabitant(of: .dispatcher)?.incarnation == 1)
+    #expect(
+        supervisor.inhabitant(of: .dispatcher)?.pid == 0 && supervisor.inhabitant(of: .dispatcher)?.incarnation == 1)
     let second = try supervisor.claim(.dispatcher, incarnation: 2)
     second.add(.audited)
     second.add(.received, edge: 15)
@@ -54,9 +55,15 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
 
 @Test func `no cell shares another's place`() throws {
     let (scoreboard, _) = try mappings()
-    #expect(Layout.usedCells <= Layout.cellsPerPage)
+    #expect(Layout.counters + Counter.allCases.count <= Layout.edgeCounters)
+    #expect(Layout.edgeCounters + EdgeCounter.allCases.count * Place.edgeCount <= Layout.gauges)
+    #expect(Layout.gauges + Gauge.allCases.count <= Layout.histograms)
+    #expect(Layout.histograms + Histogram.allCases.count * Layout.histogramCells <= Layout.cellsPerPage)
+    #expect(Histogram.bounds.count + 2 <= Layout.histogramCells)
     let slot = try scoreboard.claim(.dispatcher, incarnation: 1)
-    let neighbours = [try #require(Place(index: Place.dispatcher.index - 1)), try #require(Place(index: Place.dispatcher.index + 1))]
+    let neighbours = [
+        try #require(Place(index: Place.dispatcher.index - 1)), try #require(Place(index: Place.dispatcher.index + 1)),
+    ]
     for counter in Counter.allCases { slot.add(counter, UInt64(1000 + counter.rawValue)) }
     for counter in EdgeCounter.allCases {
         for edge in 0..<Place.edgeCount { slot.add(counter, edge: edge, UInt64(2000 + counter.rawValue * 100 + edge)) }
@@ -67,7 +74,9 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
             for _ in 0...histogram.rawValue { slot.observe(histogram, microseconds: bound) }
         }
     }
-    for counter in Counter.allCases { #expect(scoreboard.value(counter, at: .dispatcher) == UInt64(1000 + counter.rawValue)) }
+    for counter in Counter.allCases {
+        #expect(scoreboard.value(counter, at: .dispatcher) == UInt64(1000 + counter.rawValue))
+    }
     for counter in EdgeCounter.allCases {
         for edge in 0..<Place.edgeCount {
             #expect(scoreboard.value(counter, edge: edge) == UInt64(2000 + counter.rawValue * 100 + edge))
@@ -75,7 +84,8 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
     }
     for gauge in Gauge.allCases { #expect(scoreboard.value(gauge, at: .dispatcher) == 5000 + gauge.rawValue) }
     for histogram in Histogram.allCases {
-        #expect(scoreboard.value(histogram, at: .dispatcher).buckets.allSatisfy { $0 == UInt64(histogram.rawValue + 1) })
+        #expect(
+            scoreboard.value(histogram, at: .dispatcher).buckets.allSatisfy { $0 == UInt64(histogram.rawValue + 1) })
     }
     for place in neighbours {
         #expect(scoreboard.inhabitant(of: place) == nil)
@@ -145,7 +155,9 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
     defer { close(readOnly) }
     let scoreboard = try Scoreboard(descriptor: readOnly)
     #expect(scoreboard.sum(.captured) == 0)
-    #expect(throws: ScoreboardError.system(call: "mprotect", code: EACCES)) { try scoreboard.claim(.supervisor, incarnation: 1) }
+    #expect(throws: ScoreboardError.system(call: "mprotect", code: EACCES)) {
+        try scoreboard.claim(.supervisor, incarnation: 1)
+    }
 }
 
 @Test func `places are numbered through and found by role`() {
@@ -153,7 +165,9 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
     #expect(Place.all.map { Place($0.group, $0.number) } == Place.all)
     #expect(Place(role: "edge", number: 15)?.description == "edge[15]")
     #expect(Place(role: "dispatcher", number: 0) == .dispatcher && Place.dispatcher.description == "dispatcher")
-    #expect(Place(role: "edge", number: 16) == nil && Place(role: "edge", number: -1) == nil && Place(role: "x", number: 0) == nil)
+    #expect(
+        Place(role: "edge", number: 16) == nil && Place(role: "edge", number: -1) == nil
+            && Place(role: "x", number: 0) == nil)
     #expect(Place(role: "auditor", number: 63) != nil && Place(role: "auditor", number: 64) == nil)
     #expect(Place(index: -1) == nil && Place(index: Place.all.count) == nil)
 }
