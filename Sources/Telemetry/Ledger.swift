@@ -54,7 +54,8 @@ package struct LedgerTotals: Equatable, Sendable {
         func object(_ entries: [Entry]) -> String {
             "{" + entries.map { "\"\($0.reason)\":\($0.count)" }.joined(separator: ",") + "}"
         }
-        return "{\"captured\":\(captured),\"audited\":\(audited),\"skipped\":\(object(skipped)),\"dropped\":\(object(dropped)),"
+        return
+            "{\"captured\":\(captured),\"audited\":\(audited),\"skipped\":\(object(skipped)),\"dropped\":\(object(dropped)),"
             + "\"failed\":\(object(failed)),\"quarantined\":\(quarantined),\"pending\":\(pending)}"
     }
 }
