@@ -369,10 +369,10 @@ final class SupervisorRole {
     /// What nobody is left to book: captures that a dead edge held, and those that the dispatcher had not settled.
     private func settleAccounts() {
         for number in 0..<Place.edgeCount {
-            guard let place = Place(.edge, number), let edge = try? scoreboard.claim(place, incarnation: 0) else { continue }
+            guard let place = Place(.edge, number), let edge = try? scoreboard.claim(place, incarnation: nextIncarnation) else { continue }
             edge.add(.droppedEdgeLost, scoreboard.unsent(edge: number))
         }
-        guard let dispatcher = try? scoreboard.claim(.dispatcher, incarnation: 0) else { return }
+        guard let dispatcher = try? scoreboard.claim(.dispatcher, incarnation: nextIncarnation) else { return }
         for number in 0..<Place.edgeCount { dispatcher.add(.droppedChannelLost, edge: number, scoreboard.lostOnChannel(edge: number)) }
         let unsettled = scoreboard.unsettled
         dispatcher.add(.pendingLeft, scoreboard.stillPending)

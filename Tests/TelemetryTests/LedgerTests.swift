@@ -77,7 +77,7 @@ private struct Bench {
     #expect(scoreboard.lostOnChannel(edge: 1) == 2 && scoreboard.unsent(edge: 1) == 2)
     for _ in 0..<2 {  // the second time finds nothing
         bench.dispatcher.add(.droppedChannelLost, edge: 1, scoreboard.lostOnChannel(edge: 1))
-        bench.dispatcher.add(.droppedEdgeLost, edge: 1, scoreboard.unsent(edge: 1))
+        bench.edges[1].add(.droppedEdgeLost, scoreboard.unsent(edge: 1))
     }
     // Its dispatcher dies with all 5; the successor books them.
     let successor = try scoreboard.claim(.dispatcher, incarnation: 2)
@@ -107,7 +107,7 @@ private struct Bench {
     }
     func edgeDied(_ edge: Int) {
         channelEnded(edge)
-        dispatcher.add(.droppedEdgeLost, edge: edge, scoreboard.unsent(edge: edge))
+        bench.edges[edge].add(.droppedEdgeLost, scoreboard.unsent(edge: edge))
     }
     func dispatcherDied() {
         for edge in 0..<2 { channelEnded(edge) }

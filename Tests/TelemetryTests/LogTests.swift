@@ -37,26 +37,26 @@ private struct Pipe: ~Copyable {
 /// The line without its time.
 private func line(_ message: String, _ fields: Log.Fields = [:]) -> String {
     let pipe = Pipe()
-    Log(role: "edge", number: 0, descriptor: pipe.input).info(message, fields)
+    Log(edge(0), descriptor: pipe.input).info(message, fields)
     return String(pipe.read().dropFirst(Timestamp.textLength + 1))
 }
 
 @Test func `a line has time, level, origin, message and fields`() throws {
     let pipe = Pipe()
-    let log = Log(role: "edge", number: 0, descriptor: pipe.input)
+    let log = Log(edge(0), descriptor: pipe.input)
     log.info("Captured response", ["request_id": "req_1", "status": 200, "bytes": .number(UInt64.max), "stream": true])
     let text = pipe.read()
     #expect(
         text.hasSuffix(
             " info edge[0] Captured response request_id=req_1 status=200 bytes=18446744073709551615 stream=true\n"))
     #expect(text.prefix(24).wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
-    Log(role: "supervisor", descriptor: pipe.input).warn("Restarting", ["reason": "signal \(11)"])
+    Log(.supervisor, descriptor: pipe.input).warn("Restarting", ["reason": "signal \(11)"])
     #expect(pipe.read().hasSuffix(" warn supervisor Restarting reason=\"signal 11\"\n"))
 }
 
 @Test func `nothing is formatted below the level, which can change`() {
     let pipe = Pipe()
-    let log = Log(role: "edge", number: 1, level: .warn, descriptor: pipe.input)
+    let log = Log(edge(1), level: .warn, descriptor: pipe.input)
     let copy = log
     var formatted = 0
     func text() -> String {
@@ -113,7 +113,7 @@ private let values: [(value: Log.Value, shown: String)] = [
     for character in ["a", "é", "€", "😀", "\n", "\u{1}"] {
         for shift in 0..<8 {
             let pipe = Pipe()
-            let log = Log(role: "edge", number: 0, descriptor: pipe.input)
+            let log = Log(edge(0), descriptor: pipe.input)
             log.info(String(repeating: "x", count: shift) + String(repeating: character, count: 5000), ["k": "v"])
             let text = pipe.read()
             #expect(text.utf8.count <= 4096 && text.utf8.count > 4080)
@@ -130,7 +130,7 @@ private let values: [(value: Log.Value, shown: String)] = [
 
 @Test func `a full pipe loses lines whole and counts them`() {
     let pipe = Pipe()
-    let log = Log(role: "edge", number: 0, descriptor: pipe.input)
+    let log = Log(edge(0), descriptor: pipe.input)
     let total = 500
     for index in 0..<total {
         log.info("fill", ["n": .number(index), "pad": .string(String(repeating: "p", count: 1000))])
@@ -144,7 +144,9 @@ private let values: [(value: Log.Value, shown: String)] = [
 }
 
 @Test func `a closed descriptor counts, too`() {
-    let log = Log(role: "edge", descriptor: -1)
+    let log = Log(edge(0), descriptor: -1)
     log.error("nobody hears this")
     #expect(log.droppedLines == 1)
 }
+
+private func edge(_ number: Int) -> Place { Place.Group.edge.places[number] }
