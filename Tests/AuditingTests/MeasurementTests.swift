@@ -46,7 +46,7 @@ private let dataFolder = ProcessInfo.processInfo.environment["TRUTHTABLE_DATA"]
                 "The " + (0..<14).map { _ in words[min(Int.random(in: 0..<3000, using: &generator), Int.random(in: 0..<3000, using: &generator))] }.joined(separator: " ") + " 1964."
             }.joined(separator: " ")
         }
-        let large = auditCase(answer: text(500), documents: (0..<10).map { _ in text(800) })
+        let large = auditCase(answer: text(500), documents: (0..<10).map { _ in text(300) })
         let clock = ContinuousClock()
         let start = clock.now
         var engine = EmbeddedEngine(large)
