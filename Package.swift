@@ -36,7 +36,7 @@ let package = Package(
         role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         module("Role", ["IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         module("JSON"),
-        module("Auditing", ["JSON", "HTTP"]),
+        module("Auditing", ["JSON"]),
         role("mockllm", ["Inbound", "HTTP", "JSON", "EventLoop", "CLinux"]),
         module("Inbound", ["HTTP", "TLS", "EventLoop", "CLinux"]),
         module("Outbound", ["TLS", "EventLoop", "CLinux"]),
@@ -52,7 +52,7 @@ let package = Package(
 
         tests("Dispatcher", ["dispatcher", "Simulation", "IPC", "EventLoop"]),
         tests("JSON", ["JSON"]),
-        tests("Auditing", ["Auditing"]),
+        tests("Auditing", ["Auditing", "JSON"]),
         tests("HTTP", ["HTTP"]),
         tests("Configuration", ["Configuration"]),
         tests("IPC", ["IPC"]),
