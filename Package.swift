@@ -30,7 +30,7 @@ let package = Package(
     targets: [
         role("truthtable", ["Role", "Configuration", "EventLoop", "CLinux"]),
         role("supervisor", ["Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
-        role("edge", ["Role", "Outbound", "HTTP", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
+        role("edge", ["Role", "Outbound", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),
         role("auditor", ["Role", "Auditing", "IPC", "Telemetry", "Configuration", "EventLoop"]),
         role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),

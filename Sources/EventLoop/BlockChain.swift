@@ -125,6 +125,12 @@ package struct BlockChain: ~Copyable {
         }
     }
 
+    /// The first piece, for writers that take one at a time; not called when there is none.
+    package func withFirstPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
+        guard let first else { return }
+        body(UnsafeRawBufferPointer(start: first.payload + Int(first.pointee.start), count: Int(first.pointee.end - first.pointee.start)))
+    }
+
     /// What became of an attempt to send.
     package enum Sent: Equatable {
         case all

@@ -86,7 +86,7 @@ extension Proxy {
         case .head: return !client.pointee.closesAfterOutput
         case .lingering: return true
         case .exchange:
-            guard !client.pointee.exchange.requestBody.isDone else { return false }
+            guard !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.isResolving else { return false }
             return client.pointee.exchange.upstream < 0 || upstreams.at(client.pointee.exchange.upstream).pointee.output.count < Self.highWater
         case .tunnel: return upstreams.at(client.pointee.exchange.upstream).pointee.output.count < Self.highWater
         }
@@ -365,6 +365,7 @@ extension Proxy {
         case .broken: return clientGone(index)
         case .blocked: clientDeadlines[index] = now &+ bodyNanoseconds  // it must take something within this time
         case .all:
+            if client.pointee.cutsAfterOutput { return freeClient(index) }
             if client.pointee.closesAfterOutput { return linger(index) }
             if client.pointee.phase == .exchange, client.pointee.exchange.requestBody.isDone { clientDeadlines[index] = .max }
         }

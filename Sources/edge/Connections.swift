@@ -30,6 +30,8 @@ struct ClientConnection: ~Copyable {
     var hasMore = false
     /// Close once `output` is empty.
     var closesAfterOutput = false
+    /// ... without lingering: the answer was cut, and the client shall see that.
+    var cutsAfterOutput = false
     var exchange: Exchange
 
     init(descriptor: Int32, isLoopback: Bool, address: InlineArray<46, UInt8>, addressLength: Int, outputPool: BlockPool, capturePool: BlockPool) {
@@ -52,6 +54,8 @@ struct Exchange: ~Copyable {
     var target = 0
     var method = Method.other
     var isHTTP10 = false
+    /// Waits for the target's addresses.
+    var isResolving = false
     /// The client's connection may carry another exchange.
     var keepAlive = false
     var wantsTunnel = false
@@ -68,7 +72,7 @@ struct Exchange: ~Copyable {
     /// The request id in the text form that goes into heads, captures and logs.
     var requestID = InlineArray<64, UInt8>(repeating: 0)
     var requestIDLength = 0
-    /// Method and target, kept for the access log only.
+    /// Method and path, kept for the access log only.
     var logLine = ByteBuffer()
     /// The body, held back until it is known whether test mode answers.
     var heldBody = ByteBuffer()
@@ -89,6 +93,7 @@ struct Exchange: ~Copyable {
     mutating func reset() {
         upstream = -1
         target = 0
+        isResolving = false
         keepAlive = false
         wantsTunnel = false
         requestBody = BodyReader()
@@ -132,6 +137,8 @@ struct UpstreamConnection: ~Copyable {
     /// The client is too slow: nothing is read until it has caught up.
     var isPaused = false
     var hasMore = false
+    /// The peer has closed or failed, perhaps behind bytes that are not read yet.
+    var mayHaveEnded = false
     /// What else to try when this address fails.
     var addressIndex = 0
 

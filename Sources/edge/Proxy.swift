@@ -147,6 +147,29 @@ struct Proxy: ~Copyable {
         }
     }
 
+    // MARK: Draining
+
+    /// Takes no new requests; idle connections close, exchanges finish.
+    mutating func beginDraining() {
+        isDraining = true
+        for target in targets {
+            for upstream in target.pointee.idle { freeUpstream(upstream) }
+            target.pointee.idle = []
+        }
+        for index in 0..<clients.highWater where clients.isLive(index) {
+            let client = clients.at(index)
+            switch client.pointee.phase {
+            case .head where client.pointee.output.isEmpty: freeClient(index)
+            case .head: client.pointee.closesAfterOutput = true
+            case .exchange: client.pointee.exchange.keepAlive = false
+            case .tunnel, .lingering: clientGone(index)
+            }
+        }
+    }
+
+    /// No exchange is under way.
+    var isIdle: Bool { clients.count == 0 }
+
     // MARK: Ends of exchanges
 
     /// The exchange is over, one way or another: books it, hands its capture on. The connections are the callers' affair.

@@ -83,6 +83,8 @@ int cl_connect_unix(const char *path, int *fd, bool *pending);
 /// The pending error of a socket as -errno, 0 when none.
 int cl_socket_error(int fd);
 void cl_set_nodelay(int fd);
+/// Closing the socket will reset the connection (RFC 9293 §3.10.4), so that the peer sees a cut.
+void cl_reset_on_close(int fd);
 /// The user id of a Unix socket's peer, or -errno.
 int cl_peer_user(int fd);
 /// send() with MSG_NOSIGNAL | MSG_DONTWAIT; bytes or -errno.
