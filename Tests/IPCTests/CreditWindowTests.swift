@@ -41,7 +41,7 @@ struct CreditWindowTests {
         #expect(again)
     }
 
-    @Test(arguments: [CreditWindow.most + 1, .max]) mutating func `no single grant is over the most`(_ count: Int) {
+    @Test(arguments: [CreditWindow.most + 1, .max, -1, .min]) mutating func `no single grant is over the most or under nothing`(_ count: Int) {
         let refused = refuses(count)
         #expect(refused)
         #expect(window == CreditWindow())
