@@ -186,6 +186,21 @@ struct PayloadTests {
         }
     }
 
+    @Test func `a string that is too long is cut between characters`() throws {
+        // Two bytes each, so that the limit falls amid one; then all four-byte characters.
+        for (text, kept) in [("a" + String(repeating: "ü", count: 40_000), 65_535), (String(repeating: "ü", count: 40_000), 65_534), (String(repeating: "🧾", count: 20_000), 65_532)] {
+            var writer = PayloadWriter()
+            writer.string(text)
+            try writer.bytes.withUnsafeBytes {
+                var reader = PayloadReader($0.bytes)
+                let back = try reader.string("text")
+                try reader.end()
+                #expect(back.utf8.count == kept)
+                #expect(text.hasPrefix(back))
+            }
+        }
+    }
+
     @Test func `integers are little endian`() {
         var writer = PayloadWriter()
         writer.uint8(0xFE)
