@@ -61,9 +61,10 @@ package struct Channel: ~Copyable {
         return true
     }
 
-    /// Puts a whole frame into the outbox without copying it; false (and the frame dropped) when it does not fit.
+    /// Puts a whole frame into the outbox without copying it; false (and the frame dropped) when it does not fit or is
+    /// longer than the peer takes: it would close the channel.
     package mutating func send(frame: consuming BlockChain) -> Bool {
-        guard outbox.count + frame.count <= outboxLimit else { return false }
+        guard frame.count <= FrameHeader.byteCount + kind.payloadLimit, outbox.count + frame.count <= outboxLimit else { return false }
         outbox.append(frame)
         return true
     }
