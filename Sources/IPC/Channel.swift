@@ -70,6 +70,7 @@ package struct Channel: ~Copyable {
     }
 
     /// Writes what waits, as far as the socket takes it; called once per loop turn and when the socket can take more.
+    /// A peer that is gone is no error here: what it sent before may wait unread, and `handle` finds the end behind it.
     package mutating func flush(in loop: Loop) -> ChannelEnd? {
         guard !outbox.isEmpty else { return nil }
         switch outbox.send(to: descriptor.number) {
@@ -83,6 +84,9 @@ package struct Channel: ~Copyable {
                 blocked = true
                 loop.modify(descriptor.number, [.readable, .writable, .peerClosed], token)
             }
+        case .broken(EPIPE), .broken(ECONNRESET):
+            outbox.removeAll()
+            shutdown(descriptor.number, Int32(SHUT_RDWR))  // reading ends even if the peer only stopped reading
         case .broken(let code):
             return .broken(code)
         }

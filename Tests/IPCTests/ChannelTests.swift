@@ -168,6 +168,40 @@ struct ChannelInboxTests {
         #expect(found.end == .closed)
     }
 
+    @Test func `what a peer sent before it died arrives, though nothing can be sent to it any more`() throws {
+        let loop = try Loop()
+        let ends = try socketPair()
+        let pool = BlockPool(limitBytes: 1 << 20)
+        var channel = try channel(ends.0, loop, pool: pool)
+        put(Self.frames.flatMap(\.bytes), to: ends.1)
+        close(ends.1)
+        for _ in 0..<2 {
+            let taken = channel.send(Nack(lease: 1))
+            #expect(taken)
+            let ended = channel.flush(in: loop)
+            #expect(ended == nil, "the end is found behind what has come")
+        }
+        #expect(pool.usedBytes == 0)
+        let found = received(loop, &channel)
+        #expect(found.frames == Self.frames)
+        #expect(found.end == .closed)
+    }
+
+    @Test func `a peer that takes nothing more ends the channel`() throws {
+        let loop = try Loop()
+        let ends = try socketPair()
+        let peer = Descriptor(owning: ends.1)
+        var channel = try channel(ends.0, loop)
+        shutdown(peer.number, Int32(SHUT_RD))
+        let taken = channel.send(Nack(lease: 1))
+        #expect(taken)
+        let ended = channel.flush(in: loop)
+        #expect(ended == nil)
+        let found = received(loop, &channel)
+        #expect(found.frames == [])
+        #expect(found.end == .closed)
+    }
+
     @Test(arguments: [1, 15, 16, 17, 26]) func `a peer that closes amid a frame ends the channel after the whole ones`(_ length: Int) throws {
         let loop = try Loop()
         let ends = try socketPair()
