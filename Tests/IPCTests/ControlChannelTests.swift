@@ -118,7 +118,7 @@ struct ControlChannelTests {
             #expect(second.types == [2, 4])
             #expect(second.end == nil)
             #expect(second.descriptors.map { parcel.owns($0) } == [true], "cut at \(cut)")
-            second.descriptors.forEach { close($0) }
+            for number in second.descriptors { close(number) }
         }
     }
 
@@ -130,6 +130,40 @@ struct ControlChannelTests {
         let found = received(&channel)
         #expect(found.types == [4])
         #expect(found.end == .violation(.descriptors))
+    }
+
+    @Test func `only frames that wait count as waiting`() throws {
+        let ends = try socketPair()
+        let peer = Descriptor(owning: ends.1)
+        var channel = try control(ends.0, loop)
+        cl_set_buffers(ends.0, 4096)
+        // The peer always has something left to read, yet takes a frame for each that is queued.
+        var taken = 0
+        var buffer = [UInt8](repeating: 0, count: FrameHeader.byteCount)
+        for nonce in 0..<UInt64(4 * ControlChannel.mostWaiting) {
+            guard channel.send(.ping, id: nonce) else { break }
+            taken += 1
+            let ended = channel.flush(in: loop)
+            #expect(ended == nil)
+            if nonce > 900 { #expect(read(peer.number, &buffer, buffer.count) == buffer.count) }
+        }
+        #expect(taken == 4 * ControlChannel.mostWaiting)
+    }
+
+    @Test func `what a child said before it died arrives, though nothing can be sent to it any more`() throws {
+        let ends = try socketPair()
+        let parcel = try Parcel()
+        var channel = try control(ends.0, loop)
+        put(Self.ping, to: ends.1)
+        close(ends.1)
+        let taken = channel.send(Attach(kind: .audit, peer: 0, generation: 1), passing: parcel.copy())
+        #expect(taken)
+        let ended = channel.flush(in: loop)
+        #expect(ended == nil, "the end is found behind what has come")
+        #expect(parcel.copies == 0)
+        let found = received(&channel)
+        #expect(found.types == [4])
+        #expect(found.end == .closed)
     }
 
     @Test func `several descriptors and no frame are a violation, and none stays open`() throws {
@@ -228,7 +262,7 @@ struct ControlChannelTests {
             close(ends.1)
             let found = received(&channel)
             #expect(found.end != nil)
-            found.descriptors.forEach { close($0) }
+            for number in found.descriptors { close(number) }
             _ = consume channel
             #expect(parcel.copies == 0)
         }
