@@ -105,6 +105,7 @@ package struct ControlChannel: ~Copyable {
         if readiness.contains(.writable), let end = flush(in: loop) { return end }
         guard !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) else { return nil }
         var queue = DescriptorQueue(numbers: received)
+        var carried = !received.isEmpty  // came with the beginning of the frame that is whole next
         received = []
         var read = 0
         decoder.fill { room in
@@ -115,18 +116,28 @@ package struct ControlChannel: ~Copyable {
             }
             return read
         }
-        if read < 0 { return Int32(truncatingIfNeeded: -read) == EAGAIN ? nil : .broken(Int32(truncatingIfNeeded: -read)) }
+        if read < 0 {
+            let code = Int32(truncatingIfNeeded: -read)
+            guard code == EAGAIN else { return .broken(code) }
+            received = queue.release()
+            return nil
+        }
         do throws(FrameError) {
             while try decoder.next(
-                { header, payload throws(FrameError) in try frame(header, payload, &queue) },
+                { header, payload throws(FrameError) in
+                    let held = queue.numbers.count
+                    try frame(header, payload, &queue)
+                    guard !carried || queue.numbers.count < held else { throw .descriptors }
+                    carried = false
+                },
                 refused: { error throws(FrameError) in throw error }) {}
         } catch {
             return .violation(error)
         }
-        // A descriptor can come with the first bytes of its frame only; more than a frame's worth was never announced.
-        guard queue.numbers.count <= 1 else { return .violation(.descriptors) }
-        received = queue.numbers
-        queue.numbers = []
+        // The kernel ends a read behind the bytes that a descriptor came with: what is left belongs to a frame that has
+        // begun, or to none.
+        guard queue.numbers.count <= (decoder.holdsPart ? 1 : 0) else { return .violation(.descriptors) }
+        received = queue.release()
         return read == 0 ? .closed : nil
     }
 
@@ -146,6 +157,12 @@ package struct DescriptorQueue: ~Copyable {
     package mutating func take() throws(FrameError) -> Descriptor {
         guard !numbers.isEmpty else { throw .descriptors }
         return Descriptor(owning: numbers.removeFirst())
+    }
+
+    /// Gives up what is left: the channel keeps it for the frame that has begun.
+    fileprivate mutating func release() -> [Int32] {
+        defer { numbers = [] }
+        return numbers
     }
 
     deinit { for number in numbers { close(number) } }

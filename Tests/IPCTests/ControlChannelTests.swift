@@ -132,6 +132,49 @@ struct ControlChannelTests {
         #expect(found.end == .violation(.descriptors))
     }
 
+    @Test(arguments: [false, true]) func `a descriptor with a frame that takes none is a violation at once`(_ another: Bool) throws {
+        let ends = try socketPair()
+        let peer = Descriptor(owning: ends.1)
+        let parcel = try Parcel()
+        do {
+            var channel = try control(ends.0, loop)
+            let passed = parcel.copy()
+            // Also when the rest comes later, behind the beginning of a frame that would take one.
+            put(another ? Array(Self.ping[..<9]) : Self.ping, with: [passed.number], to: peer.number)
+            if another {
+                loop.turn(patience: 10_000) { _, readiness in
+                    let end = channel.handle(readiness, in: loop) { _, _, _ throws(FrameError) in }
+                    #expect(end == nil)
+                } alarm: { _ in
+                }
+                put(Array(Self.ping[9...]) + Self.attach, to: peer.number)
+            }
+            let found = received(&channel)
+            #expect(found.end == .violation(.descriptors))
+            #expect(found.descriptors == [])
+        }
+        #expect(parcel.copies == 0)
+    }
+
+    @Test func `a readiness with nothing to read keeps the descriptor that has come`() throws {
+        let ends = try socketPair()
+        let peer = Descriptor(owning: ends.1)
+        let parcel = try Parcel()
+        var channel = try control(ends.0, loop)
+        let passed = parcel.copy()
+        put(Array(Self.attach[..<9]), with: [passed.number], to: peer.number)
+        for _ in 0..<3 {
+            let end = channel.handle([.readable], in: loop) { _, _, _ throws(FrameError) in }
+            #expect(end == nil)
+        }
+        #expect(parcel.copies == 2)
+        put(Array(Self.attach[9...]), to: peer.number)
+        let found = received(&channel, count: 1)
+        #expect(found.end == nil)
+        #expect(found.descriptors.map { parcel.owns($0) } == [true])
+        for number in found.descriptors { close(number) }
+    }
+
     @Test func `only frames that wait count as waiting`() throws {
         let ends = try socketPair()
         let peer = Descriptor(owning: ends.1)
