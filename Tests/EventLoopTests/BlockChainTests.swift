@@ -141,6 +141,25 @@ struct BlockChainTests {
         #expect(contents(chain).prefix(4) == [8, 7, 1, 1])
     }
 
+    @Test func `lengths from nowhere change nothing`() {
+        let pool = BlockPool(limitBytes: 1 << 20)
+        var chain = BlockChain(in: pool)
+        let taken = chain.addAll([1, 2, 3])
+        #expect(taken)
+        chain.removeFirst(0)
+        chain.truncate(to: 3)
+        chain.truncate(to: .max)
+        #expect(contents(chain) == [1, 2, 3])
+        chain.removeFirst(-1)
+        chain.removeFirst(.min)
+        #expect(chain.count == 3)
+        chain.truncate(to: -1)
+        #expect(chain.count == 0)
+        chain.removeFirst(.max)
+        #expect(chain.count == 0)
+        #expect(pool.usedBytes == 0)
+    }
+
     @Test func `more blocks than one system call takes, into a socket that takes little`() throws {
         var random = Seeded(printedFor: "long chain")
         let pool = BlockPool(limitBytes: 8 << 20)
