@@ -57,6 +57,17 @@ struct LoopTests {
         #expect(turn(patience: 0).alarms == [])
     }
 
+    @Test func `an alarm in the distant future only waits`() throws {
+        loop.schedule(Token(kind: 1), at: .distantFuture)
+        loop.schedule(Token(kind: 1), after: .seconds(Int64.max))
+        #expect(turn(patience: 0).alarms == [])
+        let ends = try socketPair()
+        try loop.add(ends.0, [.readable], Token(kind: 2))
+        close(ends.1)
+        #expect(turn(patience: -1).ready[Token(kind: 2)] != nil)
+        close(ends.0)
+    }
+
     @Test func `readinesses come with their tokens, and only what is asked for`() throws {
         let ends = try socketPair()
         let token = Token(kind: 9, slot: .max, generation: 0xFF_FFFF)
