@@ -70,6 +70,7 @@ package struct Loop: @unchecked Sendable {  // used on one thread only; the comp
                 try handle(Token(bits: event.token), Readiness(rawValue: event.readiness))
             }
         }
-        while let token = state.timers.popDue(now) { try alarm(token) }
+        // Taken out before the first one rings: one that is set again for now waits a turn, so that readinesses get theirs.
+        for token in state.timers.popAllDue(now) { try alarm(token) }
     }
 }

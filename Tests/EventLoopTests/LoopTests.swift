@@ -68,6 +68,25 @@ struct LoopTests {
         close(ends.0)
     }
 
+    @Test func `an alarm that is set again for now rings once a turn, and readinesses get theirs`() throws {
+        let ends = try socketPair()
+        try loop.add(ends.0, [.readable], Token(kind: 2))
+        loop.schedule(Token(kind: 1), at: loop.now)
+        for count in 1...3 {
+            var rings = 0
+            var readinesses = 0
+            loop.turn(patience: 10_000) { _, _ in readinesses += 1 } alarm: { token in
+                rings += 1
+                if rings < 1000 { loop.schedule(token, at: loop.now) }
+            }
+            #expect(rings == 1)
+            #expect(readinesses == (count > 1 ? 1 : 0))
+            if count == 1 { #expect(write(ends.1, "x", 1) == 1) }
+        }
+        close(ends.0)
+        close(ends.1)
+    }
+
     @Test func `readinesses come with their tokens, and only what is asked for`() throws {
         let ends = try socketPair()
         let token = Token(kind: 9, slot: .max, generation: 0xFF_FFFF)
