@@ -69,6 +69,22 @@ struct SpawnInheritanceTests {
         }
     }
 
+    @Test func `the parent's own standard descriptors can be handed over`() throws {
+        let found = try seen(descriptors: [1, 0, 2])
+        #expect(found[3] == target(1))
+        #expect(found[4] == target(0))
+        #expect(found[5] == target(2))
+        #expect(found[0] == "/dev/null")
+        #expect(found[1] == found[2] && found[1]?.hasPrefix("pipe:") == true)
+    }
+
+    @Test(arguments: [Int32(0), 1, 2]) func `the parent's own standard descriptors can take the output`(_ number: Int32) throws {
+        let found = try seen(descriptors: [], output: number)
+        #expect(found[0] == "/dev/null")
+        #expect(found[1] == target(number))
+        #expect(found[2] == target(number))
+    }
+
     @Test func `the environment is what was given`() throws {
         var program = Program(path: "/usr/bin/env")
         #expect(try program.lines() == [])
