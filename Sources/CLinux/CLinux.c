@@ -363,7 +363,8 @@ static void become(const cl_spawn_request *r, int *report) {
     if (setpgid(0, 0) < 0) return;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return;
     if (getppid() != r->parent) _exit(0); // the parent ended before the death signal was armed
-    if (r->nice != 0 && setpriority(PRIO_PROCESS, 0, r->nice) < 0) return;
+    errno = 0;
+    if (r->nice != 0 && nice(r->nice) == -1 && errno != 0) return;
 
     // Move what is handed over above every target first, so that no target (0…2 are some too) overwrites a source.
     int count = r->descriptor_count, program_at = 3 + count, report_at = program_at + 1, above = report_at + 1;

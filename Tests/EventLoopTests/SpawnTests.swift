@@ -121,4 +121,21 @@ struct SpawnInheritanceTests {
         #expect(fields[3] == "\(getpid())")
         #expect(fields[4] == "\(child.pid)")
     }
+
+    @Test func `niceness is added to the parent's`() {
+        // Niceness belongs to the thread, so one of its own can be nicer.
+        let found = Mutex<[String]>([])
+        onThread {
+            let thread = __priority_which_t(PRIO_PROCESS.rawValue)
+            _ = setpriority(thread, 0, getpriority(thread, 0) + 4)
+            var program = Program(path: "/bin/cat", arguments: ["/proc/self/stat"])
+            for added in [0, 3, 100] as [Int32] {
+                program.nice = added
+                let fields = ((try? program.lines()) ?? []).first?.split(separator: " ") ?? []
+                found.withLock { $0.append(fields.count > 18 ? String(fields[18]) : "?") }
+            }
+        }
+        let before = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)
+        #expect(found.withLock { $0 } == ["\(before + 4)", "\(before + 7)", "19"])
+    }
 }
