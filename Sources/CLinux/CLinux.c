@@ -440,7 +440,10 @@ int cl_reap(int pid, int *exit_code, int *signal_number) {
     return 1;
 }
 
-int cl_signal_group(int pid, int number) { return kill(-pid, number) < 0 ? -errno : 0; }
+int cl_signal_group(int pid, int number) {
+    if (pid <= 1) return -EINVAL; // 0 would be our own group, 1 everybody
+    return kill(-pid, number) < 0 ? -errno : 0;
+}
 
 int cl_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0; }
 

@@ -67,6 +67,11 @@ struct SpawnEndTests {
         #expect(child.ended().signal == SIGKILL)
     }
 
+    @Test func `no number of a group means everybody or this group`() {
+        // Signal 0 only asks.
+        for pid in [0, 1, -1, -getpid(), Int32.min] as [Int32] { #expect(cl_signal_group(pid, 0) == -EINVAL, "\(pid)") }
+    }
+
     @Test func `a child whose parent is another than it was told ends at once`() throws {
         var program = Program.shell("echo started")
         program.parent = 1
