@@ -72,6 +72,7 @@ package enum VerdictJSON {
         mutating func render(_ processingTime: Int, _ timestamp: Int) -> [UInt8] {
             writer.beginObject()
             text("request_id", auditCase.requestID, 256)
+            text("audit_id", auditCase.auditID, 256)
             writer.member("trust_score", rounded(verdict.trustScore))
             writer.member("hallucination_rate", rounded(verdict.hallucinationRate))
             writer.member("grade", verdict.grade)

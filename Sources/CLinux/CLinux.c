@@ -381,27 +381,28 @@ static void become(const cl_spawn_request *r, int *report) {
     if (setpgid(0, 0) < 0) return;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return;
     if (getppid() != r->parent) _exit(0); // the parent ended before the death signal was armed
-    if (r->nice != 0 && setpriority(PRIO_PROCESS, 0, r->nice) < 0) return;
+    errno = 0;
+    if (r->nice != 0 && nice(r->nice) == -1 && errno != 0) return;
 
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0) return;
-    if (dup2(null, 0) < 0 || dup2(r->standard_error, 1) < 0 || dup2(r->standard_error, 2) < 0) return;
-
-    // Move what is handed over above every target first, so that no target overwrites a source.
+    // Move what is handed over above every target first, so that no target (0…2 are some too) overwrites a source.
     int count = r->descriptor_count, program_at = 3 + count, report_at = program_at + 1, above = report_at + 1;
     int moved[64];
-    if (count > 64) {
+    if (count < 0 || count > 64) {
         errno = E2BIG;
         return;
     }
+    int moved_report = fcntl(*report, F_DUPFD_CLOEXEC, above);
+    if (moved_report < 0) return;
+    *report = moved_report;
     for (int i = 0; i < count; i++) {
         moved[i] = r->descriptors[i] < 0 ? -1 : fcntl(r->descriptors[i], F_DUPFD, above);
         if (r->descriptors[i] >= 0 && moved[i] < 0) return;
     }
     int program = fcntl(r->executable, F_DUPFD_CLOEXEC, above);
-    int moved_report = fcntl(*report, F_DUPFD_CLOEXEC, above);
-    if (program < 0 || moved_report < 0) return;
-    *report = moved_report;
+    int output = fcntl(r->standard_error, F_DUPFD, above);
+    int opened = open("/dev/null", O_RDONLY), null = fcntl(opened, F_DUPFD, above);
+    if (program < 0 || output < 0 || null < 0) return;
+    if (dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) return;
     for (int i = 0; i < count; i++) {
         if (moved[i] < 0) close(3 + i);
         else if (dup2(moved[i], 3 + i) < 0) return;
@@ -457,7 +458,10 @@ int cl_reap(int pid, int *exit_code, int *signal_number) {
     return 1;
 }
 
-int cl_signal_group(int pid, int number) { return kill(-pid, number) < 0 ? -errno : 0; }
+int cl_signal_group(int pid, int number) {
+    if (pid <= 1) return -EINVAL; // 0 would be our own group, 1 everybody
+    return kill(-pid, number) < 0 ? -errno : 0;
+}
 
 int cl_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0; }
 

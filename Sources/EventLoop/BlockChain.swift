@@ -45,8 +45,9 @@ package struct BlockChain: ~Copyable {
         return true
     }
 
-    /// Moves all of `other` to the end without copying.
+    /// Moves all of `other`, of the same pool, to the end without copying.
     package mutating func append(_ other: consuming BlockChain) {
+        assert(other.pool.state == pool.state, "its blocks would go back to this pool, and both would miscount")
         guard let head = other.first else { return }
         if let last { last.pointee.next = head } else { first = head }
         last = other.last
@@ -81,9 +82,9 @@ package struct BlockChain: ~Copyable {
         count = length
     }
 
-    /// Drops `length` bytes from the front.
+    /// Drops `length` bytes from the front; all when it holds fewer.
     package mutating func removeFirst(_ length: Int) {
-        var left = min(length, count)
+        var left = max(0, min(length, count))
         count -= left
         while left > 0, let block = first {
             let size = Int(block.pointee.end - block.pointee.start)

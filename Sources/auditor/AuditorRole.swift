@@ -18,6 +18,8 @@ struct AuditorRole: RoleLogic, ~Copyable {
     private let birth: Birth
     private let pool = BlockPool(limitBytes: 4 << 20)
     private var channel: Channel?
+    /// Of `channel`; nil without one.
+    private var channelToken: Token?
     private var waiting: [ReceivedJob] = []
     private var audit: RunningAudit?
     private var isDraining = false
@@ -36,6 +38,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
             var channel = try Channel(attach, descriptor, in: birth.loop, token: token, pool: pool, outboxLimit: Self.outboxLimit)
             if !isDraining { _ = channel.send(Credit(count: Self.concurrency)) }
             self.channel = consume channel
+            channelToken = token
         } catch {
             birth.log.error("Cannot use the audit channel", ["cause": .string("\(error)")])
         }
@@ -44,7 +47,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
     mutating func peerEnded(_ ended: PeerEnded) {}
 
     mutating func handle(_ token: Token, _ readiness: Readiness) {
-        guard channel != nil, channel!.token == token else { return }
+        guard token == channelToken else { return }
         var jobs: [ReceivedJob] = []
         let now = birth.loop.now
         let end = channel!.handle(readiness, in: birth.loop) { header, payload throws(FrameError) in
@@ -59,6 +62,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
         if case .violation = end { birth.slot.add(.framesMalformed) }
         if end != .closed { birth.log.warn("Audit channel ended", ["cause": .string("\(end)")]) }
         channel = nil
+        channelToken = nil
         waiting = []
         audit = nil
     }
@@ -90,7 +94,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
 
     /// The result, and with it the right to send the next job.
     private mutating func answer(_ result: AuditResult) {
-        guard channel != nil else { return }
+        guard channelToken != nil else { return }
         guard channel!.send(result) else {
             // A dispatcher that lets a megabyte of results lie is not reading: the channel is of no use.
             return channelEnded(.broken(0))
@@ -99,7 +103,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
     }
 
     mutating func turnEnded() {
-        guard channel != nil else { return }
+        guard channelToken != nil else { return }
         if let end = channel!.flush(in: birth.loop) { channelEnded(end) }
     }
 
@@ -108,7 +112,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
     mutating func drain(until limit: Instant) {
         isDraining = true
         for job in waiting {
-            if channel != nil { _ = channel!.send(Nack(lease: job.lease)) }
+            if channelToken != nil { _ = channel!.send(Nack(lease: job.lease)) }
         }
         waiting = []
     }
