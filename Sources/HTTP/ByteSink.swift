@@ -98,6 +98,9 @@
         count &+= length
     }
 
+    /// Counts bytes that were written in place after `reserve`.
+    mutating func advance(_ length: Int) { count &+= length }
+
     /// Whether `length` more bytes fit. After an overflow nothing does: the content would have a hole.
     @inlinable @inline(__always)
     mutating func reserve(_ length: Int) -> Bool {

@@ -57,7 +57,7 @@ package struct ChunkedDecoder: Sendable {
             }
             if state == .done { return .end }
             if state == .failed { throw failure }
-            do {
+            do throws(HTTPError) {
                 try advance(bytes.byte(position))
             } catch {
                 state = .failed

@@ -9,7 +9,7 @@ package enum HeadSearch {
         _ bytes: borrowing RawSpan, from position: inout Int, limits: HeadLimits
     ) throws(HTTPError) -> Int? {
         let window = min(bytes.byteCount, limits.headBytes)
-        var offset = max(0, position)
+        var offset = min(max(0, position), window)
         while let lineFeed = nextLineFeed(bytes, from: offset, before: window) {
             // A line feed alone ends a line for some readers and not for others.
             guard lineFeed > 0, bytes.byte(lineFeed &- 1) == .carriageReturn else { throw .bareLineFeed }
