@@ -18,7 +18,7 @@ struct ClientConnection: ~Copyable {
     let descriptor: Int32
     let isLoopback: Bool
     /// Numeric, for X-Forwarded-For and the log.
-    let address: InlineArray<46, UInt8>
+    var address: InlineArray<46, UInt8>
     let addressLength: Int
 
     var phase = Phase.head

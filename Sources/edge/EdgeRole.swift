@@ -20,23 +20,29 @@ struct EdgeRole: RoleLogic, ~Copyable {
     private var proxy: Proxy
 
     init(_ birth: Birth) throws(RoleFailure) {
-        self.birth = birth
-        listener = InheritedDescriptor.proxyListener.number(in: .edge) ?? -1
         let settings = birth.settings
-        // What a dead predecessor held and never sent is booked before anything new is captured.
-        birth.slot.add(.droppedEdgeLost, birth.scoreboard.unsent(edge: birth.place.number))
+        let listener = InheritedDescriptor.proxyListener.number(in: .edge) ?? -1
+        let tls: TLSClientContext?
+        let accessLog: AccessLog?
         do {
-            let tls = settings.upstreamURL.isTLS ? try TLSClientContext(caFile: settings.upstreamCAFile.isEmpty ? nil : settings.upstreamCAFile) : nil
-            let resolver = try Resolver(in: birth.loop, token: Token(kind: EdgeToken.resolver))
-            let accessLog = settings.accessLog == .off ? nil : try AccessLog(InheritedDescriptor.accessLog.number(in: .edge) ?? -1)
-            proxy = Proxy(
-                settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: tls, resolver: resolver,
-                accessLog: accessLog)
+            tls = settings.upstreamURL.isTLS ? try TLSClientContext(caFile: settings.upstreamCAFile.isEmpty ? nil : settings.upstreamCAFile) : nil
+            accessLog = settings.accessLog == .off ? nil : try AccessLog(InheritedDescriptor.accessLog.number(in: .edge) ?? -1)
             try birth.loop.add(listener, [.readable], Token(kind: EdgeToken.listener))
         } catch {
             throw RoleFailure("cannot begin: \(error)")
         }
+        let resolver = try Self.makeResolver(birth.loop)
+        // What a dead predecessor held and never sent is booked before anything new is captured.
+        birth.slot.add(.droppedEdgeLost, birth.scoreboard.unsent(edge: birth.place.number))
         birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
+        proxy = Proxy(
+            settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: tls, resolver: resolver, accessLog: accessLog)
+        self.listener = listener
+        self.birth = birth
+    }
+
+    private static func makeResolver(_ loop: Loop) throws(RoleFailure) -> Resolver {
+        do throws(SystemError) { return try Resolver(in: loop, token: Token(kind: EdgeToken.resolver)) } catch { throw RoleFailure("cannot begin: \(error)") }
     }
 
     // MARK: Peers

@@ -36,7 +36,7 @@ extension Proxy {
     }
 
     private func isEqual(_ path: RawSpan, _ text: StaticString) -> Bool {
-        path.byteCount == text.utf8CodeUnitCount && path.withUnsafeBytes { memcmp($0.baseAddress, text.utf8Start, $0.count) == 0 }
+        path.byteCount == text.utf8CodeUnitCount && path.withUnsafeBytes { $0.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) }
     }
 
     /// DESIGN §3, "Who may look"; refuses with the cure if not.

@@ -24,7 +24,7 @@ final class SupervisorRole {
     /// From fork to Ready.
     private static let startLimit: Duration = .seconds(10)
 
-    private let settings: Settings
+    private var settings: Settings
     private let loop: Loop
     private let log: Log
     private let logWriter: LogWriter
@@ -60,6 +60,7 @@ final class SupervisorRole {
         _ = cl_raise_file_limit()
         spawner = try Spawner(settings)
         listeners = try Listeners(settings)
+        settings.runtimeDirectory = listeners.directory  // edges find the broadcaster's socket there
         accessLog = try Self.openAccessLog(settings.accessLog)
         // Later than that of any process of any earlier supervisor on this machine, as long as the clock goes forward.
         nextIncarnation = UInt64(clamping: wallClockMilliseconds()) << 16
