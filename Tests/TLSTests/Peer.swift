@@ -1,5 +1,6 @@
 // The other side of the tests: a Python server with one listener per kind of certificate, made once for all tests by the
-// openssl command line in a temporary directory. It ends with this process, whose end of its input it watches.
+// openssl command line in a temporary directory. However this process ends, the peer sees its input end, removes the
+// directory and ends too.
 import CLinux
 import Glibc
 
@@ -20,14 +21,7 @@ struct Peer: Sendable {
         directory = mkdtemp(&template) == nil ? "/tmp" : String(decoding: template.dropLast().map(UInt8.init), as: UTF8.self)
         cl_ignore_sigpipe()
         Self.run(["/bin/sh", "-c", Self.certificates, "sh", directory])
-        let (pid, output) = Self.start(["/usr/bin/env", "python3", "-u", "-c", Self.script, directory])
-        peerProcess.pointee = pid
-        atexit {
-            // It may have inherited a mask with SIGTERM blocked from the thread that started it.
-            kill(peerProcess.pointee, SIGKILL)
-            var status: Int32 = 0
-            waitpid(peerProcess.pointee, &status, 0)
-        }
+        let (_, output) = Self.start(["/usr/bin/env", "python3", "-u", "-c", Self.script, directory])
         var ports: [String: UInt16] = [:]
         while let line = Self.line(from: output), line != "ready" {
             let words = line.split(separator: " ")
@@ -107,7 +101,7 @@ struct Peer: Sendable {
 
     /// After the handshake every TLS listener obeys one line: `echo`, `send N`, `end`, `cut`, `swallow N`, `facts`.
     private static let script = """
-        import os, socket, ssl, sys, threading
+        import os, shutil, socket, ssl, sys, threading
         directory = sys.argv[1]
         def serve(name, certificate=None, adjust=lambda c: None, raw=None):
             listener = socket.create_server(('127.0.0.1', 0), backlog=64)
@@ -169,13 +163,7 @@ struct Peer: Sendable {
         serve('plain', raw=plain); serve('closes', raw=lambda c: c.recv(1)); serve('silent', raw=lambda c: c.recv(1 << 20) and c.recv(1))
         print('ready')
         sys.stdin.read()
+        shutil.rmtree(directory)
         os._exit(0)
         """
 }
-
-/// Where `atexit`, which takes no context, finds the process to end.
-private nonisolated(unsafe) let peerProcess = {
-    let place = UnsafeMutablePointer<pid_t>.allocate(capacity: 1)
-    place.initialize(to: 0)
-    return place
-}()
