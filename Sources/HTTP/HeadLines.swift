@@ -65,8 +65,9 @@ extension HeadParser {
     @inline(__always)
     private mutating func parseField(_ bytes: borrowing RawSpan, from start: Int) throws(HTTPError) -> Int {
         var field = HeadField()
-        let colon = Self.nextColon(bytes, from: start)
-        let word = FoldedWord(bytes, start, colon)
+        let word = FoldedWord(upToColon: bytes, from: start)
+            ?? FoldedWord(bytes, start, Self.nextColon(bytes, from: start))
+        let colon = start &+ word.count
         field.name = names.name(of: word)
         // A known name is made of token bytes; its text was compared.
         if field.name == .other, !word.isPlainName { try Self.checkName(bytes, start, colon) }
@@ -88,7 +89,6 @@ extension HeadParser {
     }
 
     /// The first colon at or after `offset`; the span's end when there is none, which no name survives.
-    @inline(__always)
     private static func nextColon(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
         var offset = offset
         while offset &+ 8 <= bytes.byteCount {
