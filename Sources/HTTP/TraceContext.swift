@@ -1,5 +1,5 @@
-// W3C Trace Context, level 2: the traceparent field (§3.2). A traceparent that is not valid is treated as absent; tracestate
-// is passed on as it is while the traceparent is valid.
+// W3C Trace Context, level 2: the traceparent field (§3.2). A traceparent that is not valid is treated as absent;
+// tracestate is passed on as it is while the traceparent is valid.
 // Leaves to others: making ids, deciding what is sampled.
 
 package struct TraceContext: Equatable, Sendable {
@@ -25,7 +25,7 @@ package struct TraceContext: Equatable, Sendable {
         self.flags = flags
     }
 
-    /// Parses the value of a traceparent field. Later versions may be longer; what we know of them is at the same places.
+    /// Parses the value of a traceparent field. Later versions may be longer; what we know is at the same places.
     package init?(_ value: borrowing RawSpan) {
         guard value.byteCount >= Self.byteCount, let version = Self.hexadecimal(value, 0, 2), version != 0xFF else {
             return nil
