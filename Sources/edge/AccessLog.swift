@@ -21,7 +21,7 @@ final class AccessLog: Sendable {
     init(_ descriptor: Int32) throws(SystemError) {
         self.descriptor = descriptor
         wakeup = try Wakeup()
-        startThread("tt-access") { [self] in run() }
+        try startThread("tt-access") { [self] in run() }
     }
 
     /// False when the line was dropped.

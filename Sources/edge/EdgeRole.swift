@@ -42,7 +42,13 @@ struct EdgeRole: RoleLogic, ~Copyable {
     }
 
     private static func makeResolver(_ loop: Loop) throws(RoleFailure) -> Resolver {
-        do throws(SystemError) { return try Resolver(in: loop, token: Token(kind: EdgeToken.resolver)) } catch { throw RoleFailure("cannot begin: \(error)") }
+        do throws(SystemError) {
+            let resolver = try Resolver()
+            try loop.add(resolver.wakeupDescriptor, .readable, Token(kind: EdgeToken.resolver))
+            return resolver
+        } catch {
+            throw RoleFailure("cannot begin: \(error)")
+        }
     }
 
     // MARK: Peers

@@ -44,15 +44,25 @@ extension Proxy {
         func text(_ name: FieldName) -> String? {
             requestHead.value(of: name).map { range in bytes.bytes.extracting(range).withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
         }
-        let query = bytes.bytes.extracting(requestHead.queryRange).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        let policy = AccessPolicy(token: settings.accessToken) { settings.allowedOrigins.allows($0) }
-        let token = AccessPolicy.presentedToken(authorization: text(.authorization), query: query, cookie: text(.cookie))
-        switch policy.decide(isLoopback: clients.at(index).pointee.isLoopback, origin: text(.origin), token: token) {
+        var presented: AccessPolicy.Presented?
+        if let value = text(.authorization), let token = AccessPolicy.bearer(value) {
+            presented = .explicit(token)
+        } else if let token = queryParameter("token", bytes) {
+            presented = .explicit(token)
+        }
+        let host = bytes.bytes.extracting(requestHead.authorityRange).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        switch access.decide(isLoopback: clients.at(index).pointee.isLoopback, origin: text(.origin), host: host, presented: presented) {
         case .allowed: return true
-        case .refused(let reason):
-            answer(index, 403, "{\"error\":\"\(reason)\"}", close: false)
+        case .refused(let refusal):
+            answer(index, refusal.status, "{\"error\":\"\(refusal.message)\"}", close: false)
             return false
         }
+    }
+
+    private func queryParameter(_ name: String, _ bytes: UnsafeRawBufferPointer) -> String? {
+        let query = bytes.bytes.extracting(requestHead.queryRange).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        let pair = query.split(separator: "&").first { $0.hasPrefix(name + "=") }
+        return pair.map { String($0.dropFirst(name.count + 1)) }
     }
 
     private mutating func answerOwn(_ index: Int, _ body: String, type: String = "application/json") {

@@ -5,6 +5,7 @@ import Configuration
 import EventLoop
 import Glibc
 import HTTP
+import Inbound
 import Outbound
 import TLS
 import Telemetry
@@ -37,6 +38,7 @@ struct Proxy: ~Copyable {
     let log: Log
     let slot: ScoreboardSlot
     let scoreboard: Scoreboard
+    let access: AccessPolicy
     let limits: HeadLimits
     let outputPool: BlockPool
     let capturePool: BlockPool
@@ -83,6 +85,7 @@ struct Proxy: ~Copyable {
         self.scoreboard = scoreboard
         self.resolver = resolver
         self.accessLog = accessLog
+        access = AccessPolicy(token: settings.accessToken, origins: settings.allowedOrigins.any ? ["*"] : settings.allowedOrigins.listed)
         limits = HeadLimits(headBytes: settings.maxHeadBytes, fieldCount: settings.maxHeaderFields, targetBytes: settings.maxTargetBytes)
         outputPool = BlockPool(limitBytes: 256 << 20)
         capturePool = BlockPool(limitBytes: settings.captureMemoryBytes)
