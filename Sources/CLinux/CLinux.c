@@ -391,7 +391,7 @@ static void become(const cl_spawn_request *r, int *report) {
     }
     if (dup3(program, program_at, O_CLOEXEC) < 0 || dup3(moved_report, report_at, O_CLOEXEC) < 0) return;
     *report = report_at;
-    syscall(SYS_close_range, report_at + 1, ~0u, 0);
+    if (syscall(SYS_close_range, report_at + 1, ~0u, 0) < 0) return; // rather no child than one with our descriptors
 
     for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
     sigemptyset(&none);
@@ -422,12 +422,14 @@ int cl_spawn(const cl_spawn_request *request, int *pidfd) {
     do n = read(report[0], &error, sizeof error);
     while (n < 0 && errno == EINTR);
     close(report[0]);
-    if (n == (ssize_t)sizeof error) {
-        waitpid(pid, NULL, 0);
-        return -error;
+    if (n != (ssize_t)sizeof error) {
+        *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (*pidfd >= 0) return pid;
+        error = errno;
+        kill(pid, SIGKILL); // nobody would notice its end
     }
-    *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    return *pidfd < 0 ? -errno : pid;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    return -error;
 }
 
 int cl_reap(int pid, int *exit_code, int *signal_number) {
