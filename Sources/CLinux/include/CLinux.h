@@ -64,7 +64,8 @@ void cl_wakeup_clear(int fd);
 int cl_socket_pair(int ends[2]);
 /// A listening TCP socket on a numeric address; `port` 0 picks a free one. Non-blocking, close-on-exec.
 int cl_listen_tcp(const char *address, uint16_t port, int backlog);
-/// A listening Unix socket with mode 0600; a stale one nobody listens on is replaced, a live one gives -EADDRINUSE.
+/// A listening Unix socket with mode 0600; a stale one nobody listens on is replaced, a live one and a file of another
+/// kind give -EADDRINUSE.
 int cl_listen_unix(const char *path, int backlog);
 /// The port that a TCP socket is bound to, or -errno.
 int cl_local_port(int fd);
