@@ -135,7 +135,15 @@ typedef union {
 /// Fills `out` from a numeric address ("127.0.0.1", "::1", with or without brackets); its length, or 0.
 static socklen_t parse_address(const char *text, uint16_t port, address_union *out) {
     memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, text, &out->v4.sin_addr) == 1) {
+    char inner[46];
+    size_t length = strlen(text);
+    bool bracketed = length > 2 && length - 2 < sizeof inner && text[0] == '[' && text[length - 1] == ']';
+    if (bracketed) {
+        memcpy(inner, text + 1, length - 2);
+        inner[length - 2] = 0;
+        text = inner;
+    }
+    if (!bracketed && inet_pton(AF_INET, text, &out->v4.sin_addr) == 1) {
         out->v4.sin_family = AF_INET;
         out->v4.sin_port = htons(port);
         return sizeof out->v4;

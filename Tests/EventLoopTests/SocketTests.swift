@@ -72,6 +72,21 @@ struct TCPListenerTests {
         #expect(cl_connect_tcp(address, 1, &number, &pending) == -EINVAL)
     }
 
+    @Test(arguments: ["::1", "[::1]"]) func `addresses of version 6 are taken with or without brackets`(_ address: String) {
+        let listener = cl_listen_tcp(address, 0, 8)
+        // A machine may have no version 6 at all.
+        #expect(listener >= 0 || listener == -EAFNOSUPPORT || listener == -EADDRNOTAVAIL)
+        if listener >= 0 {
+            #expect(cl_local_port(listener) > 0)
+            close(listener)
+        }
+    }
+}
+
+struct UnixListenerTests {
+    private let folder = Folder()
+    private var path: String { folder.path + "/socket" }
+
     @Test func `a new one has mode 0600 and takes connections of this user`() throws {
         let listener = try listening(path)
         var status = stat()
