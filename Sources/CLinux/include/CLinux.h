@@ -38,7 +38,11 @@ enum {
 typedef struct {
     uint32_t readiness;
     uint64_t token;
-} __attribute__((packed)) cl_event; // the layout of epoll_event on x86-64
+}
+#ifdef __x86_64__
+__attribute__((packed)) // as the kernel's own is there, and there only
+#endif
+cl_event; // the layout of epoll_event
 
 int cl_epoll_create(void);
 int cl_epoll_add(int epoll, int fd, uint32_t interest, uint64_t token);
