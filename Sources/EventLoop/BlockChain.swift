@@ -126,6 +126,12 @@ package struct BlockChain: ~Copyable {
         }
     }
 
+    /// The first piece, for writers that take one at a time; not called when there is none.
+    package func withFirstPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
+        guard let first else { return }
+        body(UnsafeRawBufferPointer(start: first.payload + Int(first.pointee.start), count: Int(first.pointee.end - first.pointee.start)))
+    }
+
     /// What became of an attempt to send.
     package enum Sent: Equatable {
         case all
@@ -133,16 +139,17 @@ package struct BlockChain: ~Copyable {
         case broken(Int32)
     }
 
-    /// Sends from the front, many blocks per system call, until all is sent or the socket takes no more.
-    package mutating func send(to descriptor: Int32) -> Sent {
-        while count > 0 {
+    /// Sends the first `limit` bytes, many blocks per system call, until they are sent or the socket takes no more.
+    package mutating func send(to descriptor: Int32, upTo limit: Int = .max) -> Sent {
+        var left = min(limit, count)
+        while left > 0 {
             var sent = 0
             var offered = 0
             withUnsafeTemporaryAllocation(of: iovec.self, capacity: 256) { pieces in
                 var used = 0
                 var block = first
-                while let current = block, used < pieces.count {
-                    let size = Int(current.pointee.end - current.pointee.start)
+                while let current = block, used < pieces.count, offered < left {
+                    let size = min(Int(current.pointee.end - current.pointee.start), left - offered)
                     pieces.initializeElement(at: used, to: iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size))
                     offered += size
                     used += 1
@@ -155,9 +162,39 @@ package struct BlockChain: ~Copyable {
                 return code == EAGAIN ? .blocked : .broken(code)
             }
             removeFirst(sent)
+            left -= sent
             if sent < offered { return .blocked }
         }
         return .all
+    }
+
+    /// Sends everything here and then `data`, in one system call where the socket takes it; what it does not take of `data`
+    /// is appended, as far as the pool has room: `isComplete` is false when it had none.
+    package mutating func send(to descriptor: Int32, followedBy data: UnsafeRawBufferPointer) -> (sent: Sent, isComplete: Bool) {
+        var sent = 0
+        var held = 0
+        withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { pieces in
+            var used = 0
+            var block = first
+            while let current = block, used < pieces.count - 1 {
+                let size = Int(current.pointee.end - current.pointee.start)
+                pieces.initializeElement(at: used, to: iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size))
+                held += size
+                used += 1
+                block = current.pointee.next
+            }
+            if block == nil {
+                pieces.initializeElement(at: used, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: data.baseAddress), iov_len: data.count))
+                used += 1
+            }
+            sent = cl_send_vector(descriptor, pieces.baseAddress, Int32(used))
+        }
+        if sent < 0, sent != -Int(EAGAIN) { return (.broken(Int32(truncatingIfNeeded: -sent)), true) }
+        let fromHere = min(max(0, sent), held)
+        removeFirst(fromHere)
+        let rest = UnsafeRawBufferPointer(rebasing: data[(max(0, sent) - fromHere)...])
+        guard append(rest) == rest.count else { return (.blocked, false) }
+        return (isEmpty ? .all : .blocked, true)
     }
 
     deinit {

@@ -61,41 +61,43 @@ package struct Channel: ~Copyable {
         return true
     }
 
-    /// Puts a whole frame into the outbox without copying it; false (and the frame dropped) when it does not fit or is
-    /// longer than the peer takes: it would close the channel.
-    package mutating func send(frame: consuming BlockChain) -> Bool {
-        guard frame.count <= FrameHeader.byteCount + kind.payloadLimit, outbox.count + frame.count <= outboxLimit else { return false }
-        outbox.append(frame)
-        return true
-    }
-
     /// Writes what waits, as far as the socket takes it; called once per loop turn and when the socket can take more.
     /// A peer that is gone is no error here: what it sent before may wait unread, and `handle` finds the end behind it.
     package mutating func flush(in loop: Loop) -> ChannelEnd? {
-        guard !outbox.isEmpty else { return nil }
-        switch outbox.send(to: descriptor.number) {
-        case .all:
-            if blocked {
-                blocked = false
-                loop.modify(descriptor.number, [.readable, .peerClosed], token)
-            }
+        guard !blocked, !outbox.isEmpty else { return nil }
+        return conclude(outbox.send(to: descriptor.number), in: loop)
+    }
+
+    /// Writes the first `limit` bytes of whole frames that the caller keeps; only while nothing waits in the outbox.
+    package mutating func flush(_ frames: inout BlockChain, upTo limit: Int, in loop: Loop) -> ChannelEnd? {
+        guard !blocked, outbox.isEmpty else { return nil }
+        return conclude(frames.send(to: descriptor.number, upTo: limit), in: loop)
+    }
+
+    /// Asks for writability only while the socket is full.
+    private mutating func conclude(_ sent: BlockChain.Sent, in loop: Loop) -> ChannelEnd? {
+        switch sent {
+        case .all: return nil
         case .blocked:
-            if !blocked {
-                blocked = true
-                loop.modify(descriptor.number, [.readable, .writable, .peerClosed], token)
-            }
+            blocked = true
+            loop.modify(descriptor.number, [.readable, .writable, .peerClosed], token)
+            return nil
         case .broken(EPIPE), .broken(ECONNRESET):
             outbox.removeAll()
+            blocked = true  // for good: nothing is written any more
             shutdown(descriptor.number, Int32(SHUT_RDWR))  // reading ends even if the peer only stopped reading
-        case .broken(let code):
-            return .broken(code)
+            return nil
+        case .broken(let code): return .broken(code)
         }
-        return nil
     }
 
     /// Handles a readiness: sends what waits, reads once, hands out every whole frame that has come.
     package mutating func handle(_ readiness: Readiness, in loop: Loop, _ frame: (FrameHeader, RawSpan) throws(FrameError) -> Void) -> ChannelEnd? {
-        if readiness.contains(.writable), let end = flush(in: loop) { return end }
+        if readiness.contains(.writable), blocked {
+            blocked = false
+            loop.modify(descriptor.number, [.readable, .peerClosed], token)
+            if let end = flush(in: loop) { return end }
+        }
         guard !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) else { return nil }
         var read = 0
         decoder.fill { room in

@@ -1,1 +1,4 @@
-print("")
+// `truthtable-dispatcher`.
+import Role
+
+runRole(DispatcherRole.self)

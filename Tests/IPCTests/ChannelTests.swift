@@ -72,23 +72,6 @@ struct ChannelOutboxTests {
         _ = consume peer
     }
 
-    @Test func `a whole frame over the limit that the peer takes is refused, and its blocks go back`() throws {
-        let loop = try Loop()
-        let ends = try socketPair()
-        let peer = Descriptor(owning: ends.1)
-        let pool = BlockPool(limitBytes: 8 << 20)
-        var channel = try channel(ends.0, loop, pool: pool)
-        for (length, fits) in [(ChannelKind.audit.payloadLimit + 1, false), (ChannelKind.audit.payloadLimit, true)] {
-            var frame = BlockChain(in: pool)
-            let built = Whole(type: 48, pattern(length)).bytes.withUnsafeBytes { frame.appendAll($0) }
-            #expect(built)
-            let taken = channel.send(frame: frame)
-            #expect(taken == fits, "\(length) bytes")
-            if !fits { #expect(pool.usedBytes == 0) }
-        }
-        _ = consume peer
-    }
-
     @Test func `a blocked outbox drains when the peer reads, and then no longer asks to write`() throws {
         let loop = try Loop()
         let ends = try socketPair()

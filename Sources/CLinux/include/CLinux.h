@@ -15,6 +15,12 @@
 int cl_memfd(const char *name, size_t size);
 /// Makes a descriptor non-blocking (it stays as it is otherwise).
 int cl_set_nonblocking(int fd);
+/// Closes a descriptor on exec (it stays as it is otherwise).
+void cl_set_close_on_exec(int fd);
+/// Opens a file for appending, made with mode 0640 if need be; close-on-exec. The descriptor, or -errno.
+int cl_open_append(const char *path);
+/// Whether a descriptor is a Unix socket.
+bool cl_local_socket(int fd);
 /// Grows a socket's send and receive buffers towards `bytes` (the kernel caps them).
 void cl_set_buffers(int fd, int bytes);
 /// Monotonic time in nanoseconds.
@@ -82,6 +88,8 @@ int cl_connect_unix(const char *path, int *fd, bool *pending);
 /// The pending error of a socket as -errno, 0 when none.
 int cl_socket_error(int fd);
 void cl_set_nodelay(int fd);
+/// Closing the socket will reset the connection (RFC 9293 §3.10.4), so that the peer sees a cut.
+void cl_reset_on_close(int fd);
 /// The user id of a Unix socket's peer, or -errno.
 int cl_peer_user(int fd);
 /// send() with MSG_NOSIGNAL | MSG_DONTWAIT; bytes or -errno.
@@ -125,7 +133,7 @@ void cl_close_from(int first);
 int cl_raise_file_limit(void);
 /// Opens a program for cl_spawn: -errno if it is not there or not executable.
 int cl_open_executable(const char *path);
-/// The name that `ps` and `top` show for this process (15 bytes).
+/// The name that `ps` and `top` show for this thread, or process when it is the first (15 bytes).
 void cl_set_process_name(const char *name);
 /// The path of the running executable; its length, or -errno.
 int cl_executable_path(char *buffer, size_t capacity);

@@ -1,0 +1,91 @@
+// The statements of an answer that can be held against documents: its sentences without code, headings, questions,
+// greetings, remarks about the answer itself, and admissions of not knowing.
+
+/// A checkable statement.
+struct Claim: Equatable, Sendable {
+    /// In the answer, in bytes of UTF-8.
+    var range: Range<Int>
+}
+
+enum ClaimSplitter {
+    /// The claims of an answer, and how many more there are than the limit.
+    static func claims(in answer: [UInt8], limit: Int) -> (claims: [Claim], omitted: Int) {
+        var claims: [Claim] = []
+        var omitted = 0
+        for block in proseBlocks(of: answer) {
+            for sentence in Sentences.ranges(in: answer, block) {
+                let range = withoutMarks(answer, sentence)
+                guard isClaim(answer, range) else { continue }
+                if claims.count < limit { claims.append(Claim(range: range)) } else { omitted += 1 }
+            }
+        }
+        return (claims, omitted)
+    }
+
+    /// The answer without fenced code and without the model's thinking.
+    private static func proseBlocks(of bytes: [UInt8]) -> [Range<Int>] {
+        var blocks: [Range<Int>] = []
+        var start = 0
+        let text = PromptText(bytes)
+        var fence: (sign: UInt8, length: Int)?
+        for line in text.lines {
+            guard let found = text.fence(line), found.sign == UInt8(ascii: "`") || found.sign == UInt8(ascii: "~") else { continue }
+            if let open = fence {
+                guard found.sign == open.sign, found.length >= open.length, found.info.isEmpty else { continue }
+                fence = nil
+                start = line.next
+            } else if !found.info.utf8.contains(found.sign) {
+                blocks.append(span(start, line.range.lowerBound))
+                fence = (found.sign, found.length)
+            }
+        }
+        if fence == nil { blocks.append(span(start, bytes.count)) }
+        guard let opening = bytes.first("<think>", in: 0..<min(bytes.count, 64)) else { return blocks }
+        let end = bytes.first("</think>", in: opening..<bytes.count).map { $0 + 8 } ?? bytes.count
+        return blocks.compactMap { $0.upperBound <= end ? nil : span(max($0.lowerBound, end), $0.upperBound) }
+    }
+
+    /// A sentence without the marks of lists, quotes and emphasis at its start.
+    private static func withoutMarks(_ bytes: [UInt8], _ sentence: Range<Int>) -> Range<Int> {
+        var start = sentence.lowerBound
+        let end = sentence.upperBound
+        while start < end {
+            if let mark = Sentences.listMark(bytes, at: start, before: end), mark <= end {
+                start = mark
+            } else if bytes[start] == UInt8(ascii: ">") || ASCII.isSpace(bytes[start]) {
+                start += 1
+            } else {
+                break
+            }
+        }
+        return bytes.trimmed(span(start, end))
+    }
+
+    private static let remarks = [
+        "i hope", "let me know", "feel free", "please let me", "here is", "here are", "here's", "sure", "certainly", "of course", "hello", "hi ", "hi,", "hi!",
+        "thank you", "thanks", "you're welcome", "i'd be happy", "i would be happy", "if you have any", "if you need", "if you'd like", "would you like", "happy to help",
+        "i can help", "i'm sorry", "i am sorry", "sorry", "i apologize", "great question", "good question", "in summary:", "sources:", "source:", "references:", "note:",
+        "as an ai", "please note", "good luck", "best regards", "sincerely", "welcome",
+    ]
+
+    private static let abstentions = [
+        "i don't know", "i do not know", "i could not find", "i couldn't find", "i cannot find", "i can't find", "i'm not sure", "i am not sure",
+        "i don't have", "i do not have", "i cannot answer", "i can't answer", "i'm unable", "i am unable", "unable to answer", "cannot be determined from",
+        "not mentioned in the", "not provided in the", "not specified in the", "no information", "does not mention", "doesn't mention", "do not mention", "does not provide",
+        "doesn't provide", "do not provide", "does not specify", "doesn't specify", "does not contain", "doesn't contain", "do not contain", "does not include any information",
+        "not enough information", "insufficient information", "does not say", "doesn't say", "does not state",
+    ]
+
+    private static func isClaim(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        guard let first = bytes[range].first, let last = bytes[range].last else { return false }
+        let isHeading = first == UInt8(ascii: "#")
+        let isTableRule = bytes[range].allSatisfy { "|-:+ =*_".utf8.contains($0) }
+        guard !isHeading, !isTableRule, last != UInt8(ascii: "?"), last != UInt8(ascii: ":") else { return false }
+        guard !remarks.contains(where: { bytes.has($0, at: range.lowerBound) && endsWord(bytes, range.lowerBound + $0.utf8.count) }) else { return false }
+        guard !abstentions.contains(where: { bytes.first($0, in: range) != nil }) else { return false }
+        // At least a number, or a word that says something.
+        return Tokenizer.tokens(of: bytes, range, limit: 40).contains { !$0.isStop }
+    }
+
+    private static func endsWord(_ bytes: [UInt8], _ index: Int) -> Bool { index >= bytes.count || !ASCII.isLetter(bytes[index]) || !ASCII.isLetter(bytes[index - 1]) }
+}

@@ -1,0 +1,141 @@
+// Where sentences begin and end in plain or Markdown text: after full stops that are no abbreviation and no decimal point,
+// at blank lines, and between items of lists and rows of tables. Used for answers and for evidence alike.
+
+enum Sentences {
+    /// Longer ones are cut at white space: no sentence of a person is longer, and work per sentence stays bounded.
+    static let limitBytes = 1000
+
+    /// The sentences of a range, in order, trimmed, not empty.
+    static func ranges(in bytes: [UInt8], _ range: Range<Int>, limit: Int = .max) -> [Range<Int>] {
+        let range = range.clamped(to: 0..<bytes.count)
+        var result: [Range<Int>] = []
+        var start = range.lowerBound
+        var index = start
+        func end(at end: Int) {
+            let sentence = bytes.trimmed(span(start, end))
+            if !sentence.isEmpty { result.append(sentence) }
+            start = end
+        }
+        while index < range.upperBound, result.count < limit {
+            let byte = bytes[index]
+            if byte == 0x0A {
+                if breaksSentence(bytes, at: index, start: start, before: range.upperBound) { end(at: index) }
+                index += 1
+                continue
+            }
+            if index - start >= limitBytes, ASCII.isSpace(byte) || index - start >= 2 * limitBytes {
+                var boundary = index
+                while boundary > start, bytes[boundary] & 0xC0 == 0x80 { boundary -= 1 }
+                end(at: boundary > start ? boundary : index)
+                index = max(index, start)
+            }
+            if let next = stop(bytes, at: index, start: start, before: range.upperBound) {
+                end(at: next)
+                index = max(next, index + 1)
+            } else {
+                index += 1
+            }
+        }
+        if result.count < limit { end(at: range.upperBound) }
+        return result
+    }
+
+    /// Whether a line's end is also a sentence's: before a blank line, a list's item, a heading, a row; after a heading, an item that has no stop, a colon.
+    private static func breaksSentence(_ bytes: [UInt8], at newline: Int, start: Int, before end: Int) -> Bool {
+        var next = newline + 1
+        while next < end, bytes[next] == 0x20 || bytes[next] == 0x09 || bytes[next] == 0x0D { next += 1 }
+        guard next < end else { return true }
+        if bytes[next] == 0x0A || startsBlock(bytes, at: next, before: end) { return true }
+        let line = bytes.trimmed(span(start, newline))
+        guard let first = bytes[line].first, let last = bytes[line].last else { return false }
+        return first == UInt8(ascii: "#") || first == UInt8(ascii: "|") || last == UInt8(ascii: ":")
+    }
+
+    /// Whether a line begins an item, heading, row, quote or fence.
+    static func startsBlock(_ bytes: [UInt8], at index: Int, before end: Int) -> Bool {
+        guard index < end else { return false }
+        switch bytes[index] {
+        case UInt8(ascii: "#"), UInt8(ascii: "|"), UInt8(ascii: ">"), UInt8(ascii: "`"), UInt8(ascii: "~"): return true
+        default: return listMark(bytes, at: index, before: end) != nil
+        }
+    }
+
+    /// Where the text of a list's item begins: after `- `, `* `, `+ `, `• `, `1. `, `1) `, `a) `.
+    static func listMark(_ bytes: [UInt8], at index: Int, before end: Int) -> Int? {
+        guard index + 1 < end else { return nil }
+        if "-*+".utf8.contains(bytes[index]), bytes[index + 1] == 0x20 { return index + 2 }
+        if bytes[index] == 0xE2, index + 2 < end, bytes[index + 1] == 0x80, bytes[index + 2] == 0xA2 { return index + 3 }
+        var next = index
+        while next < end, ASCII.isDigit(bytes[next]), next - index < 3 { next += 1 }
+        if next == index, ASCII.isLower(bytes[index]) { next += 1 }
+        guard next > index, next + 1 < end, bytes[next + 1] == 0x20 else { return nil }
+        return bytes[next] == UInt8(ascii: ")") || (bytes[next] == UInt8(ascii: ".") && ASCII.isDigit(bytes[index])) ? next + 1 : nil
+    }
+
+    /// If the byte is a full stop that ends a sentence, where the sentence ends: after closing quotes, brackets and citations.
+    private static func stop(_ bytes: [UInt8], at index: Int, start: Int, before end: Int) -> Int? {
+        var next = index + 1
+        switch bytes[index] {
+        case UInt8(ascii: "!"), UInt8(ascii: "?"): break
+        case UInt8(ascii: "."):
+            if isAbbreviation(bytes, at: index, start: start) { return nil }
+        case 0xE3 where index + 2 < end && bytes[index + 1] == 0x80 && bytes[index + 2] == 0x82: return index + 3  // 。
+        case 0xEF where index + 2 < end && bytes[index + 1] == 0xBC && (bytes[index + 2] == 0x81 || bytes[index + 2] == 0x9F): return index + 3  // ！？
+        default: return nil
+        }
+        while next < min(end, index + 8), ".!?\"')]*_".utf8.contains(bytes[next]) || isClosingQuote(bytes, at: next, before: end) {
+            next += bytes[next] == 0xE2 ? 3 : 1
+        }
+        next = min(next, end)
+        // Citations, ` [1][doc2]`, belong to the sentence before them.
+        while let citation = citation(bytes, at: next, before: end) { next = citation }
+        guard next < end else { return end }
+        guard ASCII.isSpace(bytes[next]) else { return nil }
+        var following = next
+        while following < end, bytes[following] == 0x20 { following += 1 }
+        if following < end, ASCII.isLower(bytes[following]), bytes[index] == UInt8(ascii: ".") { return nil }
+        return next
+    }
+
+    private static func isClosingQuote(_ bytes: [UInt8], at index: Int, before end: Int) -> Bool {
+        index + 2 < end && bytes[index] == 0xE2 && bytes[index + 1] == 0x80 && (bytes[index + 2] == 0x9D || bytes[index + 2] == 0x99)
+    }
+
+    /// The end of `[1]`, `[doc1]`, `[1, 2]` with a space before it, perhaps.
+    static func citation(_ bytes: [UInt8], at index: Int, before end: Int) -> Int? {
+        var next = index
+        if next < end, bytes[next] == 0x20 { next += 1 }
+        guard next < end, bytes[next] == UInt8(ascii: "[") else { return nil }
+        let limit = min(end, next + 24)
+        var hasDigit = false
+        next += 1
+        while next < limit, bytes[next] != UInt8(ascii: "]") {
+            guard ASCII.isWord(bytes[next]) || " ,-:_^".utf8.contains(bytes[next]) else { return nil }
+            hasDigit = hasDigit || ASCII.isDigit(bytes[next])
+            next += 1
+        }
+        return next < limit && hasDigit ? next + 1 : nil
+    }
+
+    private static let abbreviations: Set<String> = [
+        "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "etc", "eg", "ie", "e.g", "i.e", "no", "nos", "fig", "figs", "vol", "pp", "ed", "eds", "al", "inc",
+        "ltd", "co", "corp", "approx", "ca", "cf", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "gen", "col", "capt", "lt", "sgt",
+        "rev", "hon", "dept", "est", "min", "max", "sec", "art", "mt", "ft", "u.s", "u.k", "u.n", "a.m", "p.m", "z.b", "d.h", "bzw", "nr", "str", "bd",
+    ]
+
+    /// Whether the word before a full stop is an abbreviation or a single capital, as in names.
+    private static func isAbbreviation(_ bytes: [UInt8], at stop: Int, start: Int) -> Bool {
+        var wordStart = stop
+        while wordStart > start, stop - wordStart < 12, ASCII.isLetter(bytes[wordStart - 1]) || bytes[wordStart - 1] == UInt8(ascii: ".") { wordStart -= 1 }
+        guard wordStart < stop else {
+            // A list's number, `1. text`, is no sentence.
+            var digit = stop
+            while digit > start, stop - digit < 4, ASCII.isDigit(bytes[digit - 1]) { digit -= 1 }
+            return digit < stop && stop - digit < 4 && bytes[start..<digit].suffix(80).allSatisfy { ASCII.isSpace($0) || $0 == UInt8(ascii: ">") }
+        }
+        let word = bytes.lowercased(wordStart..<stop)
+        if word.utf8.count == 1, ASCII.isUpper(bytes[wordStart]) { return true }
+        guard abbreviations.contains(word) else { return false }
+        return word != "no" || (stop + 2 < bytes.count && ASCII.isDigit(bytes[stop + 2]))
+    }
+}

@@ -1,0 +1,212 @@
+// Words, names and numbers of a text, with stems for comparison. English endings are taken off; other languages compare whole
+// words, scripts without spaces character by character.
+
+/// A word or number of a text.
+struct Token {
+    var range: Range<Int>
+    /// Equal for words of one stem: a hash of it, so that nothing is allocated for a word.
+    var stem: UInt64
+    /// Too common to tell texts apart.
+    var isStop: Bool
+    var isCapitalised: Bool
+    /// Begins with a digit.
+    var isNumber: Bool
+}
+
+enum Tokenizer {
+    /// Letters beyond these do not tell a word apart from others.
+    private static let wordLimitBytes = 64
+
+    static func tokens(of bytes: [UInt8], _ range: Range<Int>, limit: Int = 400) -> [Token] {
+        var tokens: [Token] = []
+        var scanner = TokenScanner(bytes, range)
+        while tokens.count < limit, let token = scanner.next() { tokens.append(token) }
+        return tokens
+    }
+
+    /// The stem's hash of a lower-case word of ours.
+    static func stem(of word: String) -> UInt64 {
+        var letters = Array(word.utf8)
+        stem(&letters)
+        return hash(letters)
+    }
+
+    /// FNV-1a: short, and only used to compare.
+    static func hash(_ letters: some Sequence<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for letter in letters { hash = (hash ^ UInt64(letter)) &* 0x100_0000_01b3 }
+        return hash
+    }
+
+    /// Takes the endings off a lower-case word.
+    static func stem(_ word: inout [UInt8]) {
+        if word.hasEnding("'s") { word.removeLast(2) }
+        if word.count > 64 { word.removeLast(word.count - wordLimitBytes) }
+        guard word.count > 3, word.allSatisfy({ $0 < 0x80 }) else { return }
+        if word.hasEnding("ies"), word.count > 4 {
+            word.removeLast(3)
+            word.append(UInt8(ascii: "y"))
+        } else if word.hasEnding("sses") || word.hasEnding("xes") || word.hasEnding("ches") || word.hasEnding("shes") {
+            word.removeLast(2)
+        } else if word.hasEnding("s"), !word.hasEnding("ss"), !word.hasEnding("us"), !word.hasEnding("is") {
+            word.removeLast()
+        }
+        let ending = word.hasEnding("ingly") ? 5 : word.hasEnding("edly") ? 4 : word.hasEnding("ing") ? 3 : word.hasEnding("ed") || word.hasEnding("ly") ? 2 : 0
+        if ending > 0, word.count >= ending + 3 {
+            word.removeLast(ending)
+            if let last = word.last, word.count > 3, word[word.count - 2] == last, last != UInt8(ascii: "l"), last != UInt8(ascii: "s"), last != UInt8(ascii: "z") {
+                word.removeLast()
+            }
+        }
+        if word.count > 3, word.hasEnding("e") { word.removeLast() }
+        if word.count > 2, word.hasEnding("y") { word[word.count - 1] = UInt8(ascii: "i") }
+    }
+
+    private static let stopWords: Set<UInt64> = Set(
+        """
+        a an the and or but nor so yet if then than that this these those there here it its he she they them his her their we our you your i me my us
+        is are was were be been being am do does did done doing have has had having will would shall should can could may might must
+        of in on at by for with from to into onto as about over under between among through during before after above below up down out off again
+        not no also very just only more most much many some any each every all both either neither such own same other another which who whom whose what when where
+        why how because while although though however therefore thus according based provided given context document documents passage text source sources answer
+        """.split { $0 == " " || $0 == "\n" }.map { stem(of: String($0)) })
+
+    /// Words for numbers and the stems of their digits, so that `three` and `3` are equal. `one` is more often a pronoun.
+    static let numberWords: [UInt64: UInt64] = {
+        let small = ["zero", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen",
+            "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
+        var words: [UInt64: UInt64] = [:]
+        for (value, word) in small.enumerated() where !word.isEmpty { words[stem(of: word)] = hash(String(value).utf8) }
+        for (index, word) in ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"].enumerated() {
+            words[stem(of: word)] = hash(String((index + 3) * 10).utf8)
+        }
+        return words
+    }()
+
+    static func isStop(_ stem: UInt64) -> Bool { stopWords.contains(stem) }
+}
+
+/// Finds tokens one after the other.
+struct TokenScanner {
+    private let bytes: [UInt8]
+    private var index: Int
+    private let end: Int
+    /// The letters of the current word in lower case, kept to spare an allocation for each.
+    private var letters: [UInt8] = []
+
+    init(_ bytes: [UInt8], _ range: Range<Int>) {
+        self.bytes = bytes
+        let range = range.clamped(to: 0..<bytes.count)
+        index = range.lowerBound
+        end = range.upperBound
+    }
+
+    mutating func next() -> Token? {
+        skipSigns()
+        guard index < end else { return nil }
+        let start = index
+        if ASCII.isDigit(bytes[start]) { return number(from: start) }
+        letters.removeAll(keepingCapacity: true)
+        var isCapitalised = false
+        while index < end {
+            let byte = bytes[index]
+            if byte < 0x80 {
+                let isApostrophe = byte == UInt8(ascii: "'") && index > start && index + 1 < end && ASCII.isLetter(bytes[index + 1])
+                guard ASCII.isLetter(byte) || ASCII.isDigit(byte) || isApostrophe else { break }
+                if index == start { isCapitalised = ASCII.isUpper(byte) }
+                letters.append(ASCII.lowered(byte))
+                index += 1
+                continue
+            }
+            let (scalar, length) = scalar(at: index)
+            if scalar == "\u{2019}" {  // an apostrophe as printers set it
+                guard index > start, index + 3 < end, ASCII.isLetter(bytes[index + 3]) else { break }
+                letters.append(UInt8(ascii: "'"))
+                index += length
+                continue
+            }
+            let properties = scalar.properties
+            guard Self.isWord(properties) else { break }
+            if Self.isIdeographic(scalar) {
+                guard index == start else { break }
+                index += length
+                letters.append(contentsOf: bytes[start..<index])
+                return token(start, isCapitalised: false)
+            }
+            if index == start { isCapitalised = properties.isUppercase }
+            letters.append(contentsOf: properties.lowercaseMapping.utf8)
+            index += length
+        }
+        return token(start, isCapitalised: isCapitalised)
+    }
+
+    private mutating func skipSigns() {
+        while index < end {
+            guard bytes[index] >= 0x80 else {
+                if ASCII.isWord(bytes[index]) { return }
+                index += 1
+                continue
+            }
+            let (scalar, length) = scalar(at: index)
+            if Self.isWord(scalar.properties), scalar != "\u{2019}" { return }
+            index += length
+        }
+    }
+
+    private static func isWord(_ properties: Unicode.Scalar.Properties) -> Bool {
+        properties.isAlphabetic || properties.numericType != nil || properties.generalCategory == .nonspacingMark
+    }
+
+    private mutating func token(_ start: Int, isCapitalised: Bool) -> Token {
+        Tokenizer.stem(&letters)
+        var hash = Tokenizer.hash(letters)
+        if let digits = Tokenizer.numberWords[hash] { hash = digits }
+        return Token(range: start..<index, stem: hash, isStop: Tokenizer.isStop(hash), isCapitalised: isCapitalised, isNumber: false)
+    }
+
+    /// `2,400`, `3.5`, `1964`, `12th`: digits with separators inside; equal numbers have equal stems.
+    private mutating func number(from start: Int) -> Token {
+        letters.removeAll(keepingCapacity: true)
+        while index < end, index - start < 64 {
+            let byte = bytes[index]
+            if ASCII.isDigit(byte) {
+                letters.append(byte)
+            } else if byte == UInt8(ascii: ",") || byte == UInt8(ascii: ".") {
+                guard index + 1 < end, ASCII.isDigit(bytes[index + 1]) else { break }
+                if byte == UInt8(ascii: ".") { letters.append(byte) }
+            } else {
+                break
+            }
+            index += 1
+        }
+        while index < end, ASCII.isLetter(bytes[index]), index - start < 64 { index += 1 }  // `12th`, `5km`, `1990s`
+        return Token(range: start..<index, stem: Tokenizer.hash(letters), isStop: false, isCapitalised: false, isNumber: true)
+    }
+
+    /// The character at an offset; bytes that are none count as U+FFFD of one byte.
+    private func scalar(at offset: Int) -> (Unicode.Scalar, length: Int) {
+        let first = bytes[offset]
+        let length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1
+        guard length > 1, offset + length <= end else { return ("\u{FFFD}", 1) }
+        var code = UInt32(first) & (0x7F >> UInt32(length))
+        for next in (offset + 1)..<(offset + length) {
+            guard bytes[next] & 0xC0 == 0x80 else { return ("\u{FFFD}", 1) }
+            code = code << 6 | UInt32(bytes[next] & 0x3F)
+        }
+        return Unicode.Scalar(code).map { ($0, length) } ?? ("\u{FFFD}", 1)
+    }
+
+    private static func isIdeographic(_ scalar: Unicode.Scalar) -> Bool {
+        (0x2E80...0x9FFF).contains(scalar.value) || (0xF900...0xFAFF).contains(scalar.value) || (0x20000...0x3FFFF).contains(scalar.value)
+            || (0x0E00...0x0E7F).contains(scalar.value)
+    }
+}
+
+extension [UInt8] {
+    fileprivate func hasEnding(_ ending: StaticString) -> Bool {
+        let start = count - ending.utf8CodeUnitCount
+        guard start >= 0 else { return false }
+        for index in 0..<ending.utf8CodeUnitCount where unsafe self[start + index] != ending.utf8Start[index] { return false }
+        return true
+    }
+}

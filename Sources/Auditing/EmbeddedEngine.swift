@@ -1,0 +1,263 @@
+// The engine that needs no model: it finds the passage of the documents that speaks most of a claim, and looks for what does
+// not fit. It works in steps, so that the process that runs it stays within reach of its other duties.
+//
+//     splitting --step--> indexing --step…--> matching --step…--> done
+
+/// Bounds of one audit. Texts beyond them are not looked at, and the verdict says so.
+package struct EngineLimits: Sendable {
+    package var claims = 500
+    package var documents = 200
+    package var documentBytes = 256 << 10
+    package var evidenceSentences = 12_000
+    /// Distinct words of one claim.
+    package var claimWords = 64
+    /// Work of one step, in bytes read or index entries visited: 1 ms (110 units take 1 µs); one claim or document may add 5 ms.
+    package var stepWork = 100_000
+    /// Work of the whole audit: 1 s, so that it ends within 2 s on a machine that has other things to do.
+    package var totalWork = 110_000_000
+
+    package init() {}
+}
+
+/// Audits one case.
+package struct EmbeddedEngine: Sendable {
+    package static let name = "embedded"
+    package static let version = "1"
+
+    private enum Phase { case splitting, indexing, matching, done }
+
+    private let auditCase: AuditCase
+    private let limits: EngineLimits
+    private let answer: [UInt8]
+    private var phase = Phase.splitting
+    private var work = 0
+    private var workOfStep = 0
+
+    private var claims: [Claim] = []
+    private var omittedClaims = 0
+    private var verdicts: [ClaimVerdict] = []
+
+    private var index = EvidenceIndex()
+    /// The document being indexed, its sentences and the next of them.
+    private var document = 0
+    private var sentences: [Range<Int>] = []
+    private var sentence = 0
+    /// Places of the indexed texts in the case.
+    private var places: [Int] = []
+    private var isPartial: Bool
+
+    package init(_ auditCase: AuditCase, limits: EngineLimits = EngineLimits()) {
+        self.auditCase = auditCase
+        self.limits = limits
+        answer = Array(auditCase.answer.utf8)
+        isPartial = auditCase.contextIsPartial
+    }
+
+    /// Goes on for a bounded time; the verdict when all is done. After it, nil.
+    package mutating func step() -> AuditVerdict? {
+        workOfStep = 0
+        while phase != .done {
+            switch phase {
+            case .splitting: split()
+            case .indexing: indexNext()
+            case .matching:
+                if verdicts.count >= claims.count { return finish() }
+                if work > limits.totalWork { return stopNow() }
+                match(claims[verdicts.count])
+            case .done: break
+            }
+            if workOfStep >= limits.stepWork { return nil }
+        }
+        return nil
+    }
+
+    /// Ends at a deadline: claims that were not reached are unverifiable. nil if the verdict was given already.
+    package mutating func stopNow() -> AuditVerdict? {
+        guard phase != .done else { return nil }
+        if phase == .splitting { split() }
+        while verdicts.count < claims.count {
+            verdicts.append(unverifiable(claims[verdicts.count], "It was not checked: the time for the audit was over."))
+        }
+        return finish()
+    }
+
+    private mutating func spend(_ amount: Int) {
+        work += amount
+        workOfStep += amount
+    }
+
+    private mutating func finish() -> AuditVerdict {
+        phase = .done
+        return AuditVerdict(of: auditCase, claims: verdicts, omittedClaims: omittedClaims, engine: Self.name, engineVersion: Self.version)
+    }
+
+    // MARK: Phases
+
+    private mutating func split() {
+        (claims, omittedClaims) = ClaimSplitter.claims(in: answer, limit: limits.claims)
+        spend(answer.count)
+        guard auditCase.contextState == .found else {
+            let why = Self.whyUnverifiable(auditCase.contextState)
+            verdicts = claims.map { unverifiable($0, why) }
+            phase = .matching
+            return
+        }
+        phase = .indexing
+    }
+
+    /// The next sentences of the documents.
+    private mutating func indexNext() {
+        while sentence < sentences.count {
+            guard index.sentences.count < limits.evidenceSentences else {
+                isPartial = true
+                phase = .matching
+                return
+            }
+            spend(index.add(sentences[sentence], document: places.count - 1) + 16)
+            sentence += 1
+            if workOfStep >= limits.stepWork { return }
+        }
+        guard document < auditCase.documents.count, places.count < limits.documents else {
+            if document < auditCase.documents.count { isPartial = true }
+            phase = .matching
+            return
+        }
+        let content = auditCase.documents[document]
+        if !content.isOpaque {
+            var text = Array(content.content.utf8.prefix(limits.documentBytes))
+            if text.count < content.content.utf8.count {
+                isPartial = true
+                text.removeLast(text.count - ASCII.boundary(in: content.content.utf8, atMost: limits.documentBytes))
+            }
+            sentences = Sentences.ranges(in: text, 0..<text.count, limit: limits.evidenceSentences)
+            sentence = 0
+            index.add(document: text)
+            places.append(document)
+            spend(text.count / 8 + 64)
+        }
+        document += 1
+    }
+
+    private mutating func match(_ claim: Claim) {
+        let tokens = Tokenizer.tokens(of: answer, claim.range)
+        let quantities = Quantities.all(in: answer, tokens)
+        var stems: [UInt64] = []
+        var weights: [Double] = []
+        var words: [Range<Int>] = []
+        for token in tokens where !token.isStop && stems.count < min(64, limits.claimWords) && !stems.contains(token.stem) {
+            stems.append(token.stem)
+            weights.append(weight(of: token))
+            words.append(token.range)
+        }
+        spend(claim.range.count * 2 + 200)
+        let total = weights.reduce(0, +)
+        guard total > 0 else {
+            verdicts.append(unverifiable(claim, "It says nothing that could be looked up."))
+            return
+        }
+        let (windows, searched) = index.windows(for: stems, weights: weights, limit: 3)
+        spend(searched)
+
+        let finder = MismatchFinder(answer: answer, claim: claim.range, tokens: tokens, quantities: quantities, index: index)
+        var best: (probability: Double, coverage: Double, mismatches: [Mismatch], quote: EvidenceQuote)?
+        for window in windows {
+            guard let (place, range) = index.range(of: window) else { continue }
+            let coverage = weights.indices.reduce(0) { $0 + (window.mask >> UInt64($1) & 1 == 1 ? weights[$1] : 0) } / total
+            let mismatches = finder.mismatches(in: index.texts[place], range, coverage: coverage)
+            spend(range.count * 2)
+            let probability = Classifier.probability(coverage: coverage, mismatches: mismatches)
+            guard probability > best?.probability ?? -1 else { continue }
+            let unmatched = words.indices.filter { window.mask >> UInt64($0) & 1 == 0 }.prefix(12).map { answer.text(words[$0]) }
+            best = (probability, coverage, mismatches, quote(place, range, unmatched))
+        }
+        verdicts.append(judge(claim, best.map { ($0.probability, $0.coverage, $0.mismatches, $0.quote) }))
+    }
+
+    /// Rare words, names and numbers tell more; a word that no document holds tells most.
+    private func weight(of token: Token) -> Double {
+        let frequency = Double(index.frequency(of: token.stem))
+        let rarity = 1 - frequency / Double(max(1, index.sentences.count)) / 2
+        return rarity * (token.isNumber ? 1.6 : token.isCapitalised ? 1.3 : 1)
+    }
+
+    // MARK: Judgement
+
+    private func judge(_ claim: Claim, _ best: (probability: Double, coverage: Double, mismatches: [Mismatch], quote: EvidenceQuote)?) -> ClaimVerdict {
+        guard let best, best.coverage > 0 else {
+            return unsupported(claim, probability: 0.02, evidence: [], "No document speaks of it.")
+        }
+        let name = Self.name(of: best.quote, among: auditCase.documents.count)
+        if Classifier.isContradiction(coverage: best.coverage, mismatches: best.mismatches) {
+            return verdict(
+                claim, .contradicted, probability: min(best.probability, 0.3), confidence: 1 - min(best.probability, 0.3), [best.quote],
+                Self.explain(best.mismatches, name))
+        }
+        if best.probability >= 0.5 {
+            let reason = best.mismatches.isEmpty ? "\(name) says so." : "\(name) says so for the most part; \(Self.explain(best.mismatches, name))"
+            return verdict(claim, .supported, probability: best.probability, confidence: best.probability, [best.quote], reason)
+        }
+        let reason = best.mismatches.isEmpty
+            ? "The nearest passage, in \(Self.lowered(name)), does not hold: \(best.quote.unmatched.prefix(6).joined(separator: ", "))."
+            : Self.explain(best.mismatches, name)
+        return unsupported(claim, probability: best.probability, evidence: [best.quote], reason)
+    }
+
+    /// Where part of the context was not seen, what no document supports may stand there.
+    private func unsupported(_ claim: Claim, probability: Double, evidence: [EvidenceQuote], _ reasoning: String) -> ClaimVerdict {
+        guard !isPartial else {
+            var verdict = unverifiable(claim, "The documents that could be read do not support it; others could not be read.")
+            verdict.evidence = evidence
+            return verdict
+        }
+        return verdict(claim, .unsupported, probability: probability, confidence: 1 - probability, evidence, reasoning)
+    }
+
+    private func verdict(
+        _ claim: Claim, _ outcome: ClaimOutcome, probability: Double?, confidence: Double, _ evidence: [EvidenceQuote], _ reasoning: String
+    ) -> ClaimVerdict {
+        ClaimVerdict(
+            claim: answer.text(claim.range), start: claim.range.lowerBound, end: claim.range.upperBound, verdict: outcome, confidence: confidence,
+            probability: probability, evidence: evidence, reasoning: reasoning)
+    }
+
+    private func unverifiable(_ claim: Claim, _ reasoning: String) -> ClaimVerdict {
+        verdict(claim, .unverifiable, probability: nil, confidence: 0, [], reasoning)
+    }
+
+    private func quote(_ place: Int, _ range: Range<Int>, _ unmatched: [String]) -> EvidenceQuote {
+        let document = places.indices.contains(place) ? places[place] : 0
+        let content = auditCase.documents.indices.contains(document) ? auditCase.documents[document] : ContextDocument(content: "")
+        return EvidenceQuote(
+            document: document, documentID: content.id, source: content.source, start: range.lowerBound, end: range.upperBound,
+            quote: index.texts[place].text(range), unmatched: unmatched)
+    }
+
+    private static func name(of quote: EvidenceQuote, among documents: Int) -> String {
+        documents == 1 ? "The document" : "Document \(quote.document + 1)"
+    }
+
+    private static func lowered(_ name: String) -> String { name.prefix(1).lowercased() + name.dropFirst() }
+
+    /// "The answer says 1887, document 2 says 1889."
+    private static func explain(_ mismatches: [Mismatch], _ document: String) -> String {
+        let document = lowered(document)
+        let parts = mismatches.prefix(3).map { mismatch in
+            switch mismatch.kind {
+            case .numberReplaced, .nameReplaced: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
+            case .numberAbsent, .nameAbsent: "\(document) does not hold \(mismatch.said)"
+            case .negation: "one of answer and \(document) denies it (\"\(mismatch.said)\")"
+            }
+        }
+        let text = parts.joined(separator: "; ")
+        return text.prefix(1).uppercased() + text.dropFirst() + "."
+    }
+
+    private static func whyUnverifiable(_ state: ContextState) -> String {
+        switch state {
+        case .none: "The request shows no documents to hold it against."
+        case .empty: "The request's place for documents is empty."
+        case .opaque: "The documents of the request cannot be read."
+        case .found: ""
+        }
+    }
+}

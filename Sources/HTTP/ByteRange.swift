@@ -1,0 +1,114 @@
+// Where a part of a head lies in the bytes that were parsed, and the checked reads that every parser of this module uses.
+// All reads are checked against the span's end; whole words are read where eight bytes are there, single bytes elsewhere.
+// Leaves to others: who owns the bytes. A range means nothing without the span it was made from.
+
+/// A part of a span as offset and count; half the size of `Range<Int>`, as tables hold hundreds of them.
+@usableFromInline
+package struct ByteRange: Equatable, Sendable {
+    @usableFromInline package var start: UInt32
+    @usableFromInline package var count: UInt32
+
+    @inlinable @inline(__always)
+    package init(start: UInt32, count: UInt32) {
+        self.start = start
+        self.count = count
+    }
+
+    /// Offsets within a head: these are below `HeadLimits.largestHeadBytes`, so the truncation never loses a bit.
+    @inlinable @inline(__always)
+    init(_ start: Int, _ end: Int) {
+        self.start = UInt32(truncatingIfNeeded: start)
+        self.count = UInt32(truncatingIfNeeded: end &- start)
+    }
+
+    @inlinable @inline(__always)
+    package static var empty: ByteRange { ByteRange(start: 0, count: 0) }
+
+    @inlinable @inline(__always)
+    package var isEmpty: Bool { count == 0 }
+
+    @inlinable @inline(__always)
+    package var lowerBound: Int { Int(start) }
+
+    @inlinable @inline(__always)
+    package var upperBound: Int { Int(start) &+ Int(count) }
+}
+
+extension RawSpan {
+    /// The bytes of a range that was parsed from this span.
+    @inlinable @inline(__always)
+    @_lifetime(copy self)
+    package func extracting(_ range: ByteRange) -> RawSpan {
+        extracting(range.lowerBound..<range.upperBound)
+    }
+
+    /// One byte; the offset is checked.
+    @inlinable @inline(__always)
+    func byte(_ offset: Int) -> UInt8 {
+        unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+    }
+
+    /// One byte, or NUL past the end, which may stand nowhere in a head.
+    @inlinable @inline(__always)
+    func peek(_ offset: Int) -> UInt8 {
+        offset < byteCount ? byte(offset) : 0
+    }
+
+    /// Eight bytes, the first one lowest; the offset is checked.
+    @inlinable @inline(__always)
+    func word(_ offset: Int) -> UInt64 {
+        UInt64(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    /// Up to eight bytes from `offset`, zeros after `end` (a valid end of bytes in this span).
+    @inlinable @inline(__always)
+    func word(_ offset: Int, before end: Int) -> UInt64 {
+        let wanted = end &- offset
+        if wanted <= 0 { return 0 }
+        if offset &+ 8 <= byteCount {
+            let loaded = word(offset)
+            return wanted >= 8 ? loaded : loaded & ((1 &<< UInt64(wanted &* 8)) &- 1)
+        }
+        return wordBytewise(offset, before: Swift.min(end, byteCount))
+    }
+
+    @usableFromInline
+    @inline(never)
+    func wordBytewise(_ offset: Int, before end: Int) -> UInt64 {
+        var result: UInt64 = 0
+        var shift: UInt64 = 0
+        var position = offset
+        while position < end, shift < 64 {
+            result |= UInt64(byte(position)) &<< shift
+            shift &+= 8
+            position &+= 1
+        }
+        return result
+    }
+}
+
+/// Tests on eight bytes at once. A result has the top bit of a byte set where the test holds; only the lowest set bit
+/// is exact (a borrow can set higher ones), so callers take the first hit and look again from there.
+@usableFromInline
+enum EightBytes {
+    @usableFromInline static let ones: UInt64 = 0x0101_0101_0101_0101
+    @usableFromInline static let tops: UInt64 = 0x8080_8080_8080_8080
+
+    @inlinable @inline(__always)
+    static func equal(_ word: UInt64, _ byte: UInt8) -> UInt64 {
+        let difference = word ^ (UInt64(byte) &* ones)
+        return (difference &- ones) & ~difference & tops
+    }
+
+    /// Bytes below `limit`, which is at most 0x80.
+    @inlinable @inline(__always)
+    static func below(_ word: UInt64, _ limit: UInt8) -> UInt64 {
+        (word &- UInt64(limit) &* ones) & ~word & tops
+    }
+
+    /// The index of the first hit of a test that is not zero.
+    @inlinable @inline(__always)
+    static func first(_ hits: UInt64) -> Int {
+        hits.trailingZeroBitCount &>> 3
+    }
+}

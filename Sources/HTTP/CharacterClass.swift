@@ -1,0 +1,90 @@
+// The byte classes of heads: tokens (RFC 9110 §5.6.2), field text (§5.5) and targets (RFC 3986), and the scans for the
+// first byte outside one. Tokens are short and take a table; texts are long and take eight bytes at a time.
+
+@usableFromInline
+enum CharacterClass {
+    /// A bit per ASCII byte that may stand in a token: letters, digits and !#$%&'*+-.^_`|~
+    @usableFromInline static let tokenLow: UInt64 = 0x03FF_6CFA_0000_0000
+    @usableFromInline static let tokenHigh: UInt64 = 0x57FF_FFFF_C7FF_FFFE
+
+    @inlinable @inline(__always)
+    static func isToken(_ byte: UInt8) -> Bool {
+        if byte >= 0x80 { return false }
+        return (byte < 64 ? tokenLow : tokenHigh) &>> UInt64(byte & 63) & 1 != 0
+    }
+
+    @inlinable @inline(__always)
+    static func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
+
+    @inlinable @inline(__always)
+    static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (byte | 0x20) &- UInt8(ascii: "a") < 26
+    }
+
+    /// The value of a hexadecimal digit, or nil.
+    @inlinable @inline(__always)
+    static func hexadecimal(_ byte: UInt8) -> UInt8? {
+        let digit = byte &- UInt8(ascii: "0")
+        if digit < 10 { return digit }
+        let letter = (byte | 0x20) &- UInt8(ascii: "a")
+        return letter < 6 ? letter &+ 10 : nil
+    }
+
+    @inlinable @inline(__always)
+    static func isSpaceOrTab(_ byte: UInt8) -> Bool { byte == .space || byte == .tab }
+
+    /// What may stand in a field value or reason: tab, space, visible ASCII and the upper half (obs-text).
+    @inlinable @inline(__always)
+    static func isText(_ byte: UInt8) -> Bool { (byte >= 0x20 && byte != 0x7F) || byte == .tab }
+
+    /// The first byte from `offset` that is not field text; the span's end when all are.
+    @inline(__always)
+    static func endOfText(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
+        var position = offset
+        while position &+ 8 <= bytes.byteCount {
+            let word = bytes.word(position)
+            let hits = EightBytes.below(word, 0x20) | EightBytes.equal(word, 0x7F)
+            if hits == 0 {
+                position &+= 8
+                continue
+            }
+            position &+= EightBytes.first(hits)
+            if bytes.byte(position) != .tab { return position }
+            position &+= 1
+        }
+        while position < bytes.byteCount, isText(bytes.byte(position)) { position &+= 1 }
+        return position
+    }
+
+    /// The first byte from `offset` that may not stand in a path or query: spaces, controls, raw non-ASCII and `#`
+    /// (a fragment is never sent, and readers that cut it off disagree with those that do not).
+    /// With `stoppingAtQuery` the first `?` too.
+    @inline(__always)
+    static func endOfTarget(_ bytes: borrowing RawSpan, from offset: Int, stoppingAtQuery: Bool) -> Int {
+        var position = offset
+        while position &+ 8 <= bytes.byteCount {
+            let word = bytes.word(position)
+            var hits = EightBytes.below(word, 0x21) | EightBytes.equal(word, 0x7F) | word & EightBytes.tops
+            hits |= EightBytes.equal(word, UInt8(ascii: "#"))
+            if stoppingAtQuery { hits |= EightBytes.equal(word, UInt8(ascii: "?")) }
+            if hits != 0 { return position &+ EightBytes.first(hits) }
+            position &+= 8
+        }
+        while position < bytes.byteCount {
+            let byte = bytes.byte(position)
+            if byte <= 0x20 || byte >= 0x7F || byte == UInt8(ascii: "#") { return position }
+            if stoppingAtQuery, byte == UInt8(ascii: "?") { return position }
+            position &+= 1
+        }
+        return position
+    }
+}
+
+extension UInt8 {
+    @usableFromInline static let tab: UInt8 = 0x09
+    @usableFromInline static let lineFeed: UInt8 = 0x0A
+    @usableFromInline static let carriageReturn: UInt8 = 0x0D
+    @usableFromInline static let space: UInt8 = 0x20
+    @usableFromInline static let colon: UInt8 = 0x3A
+    @usableFromInline static let comma: UInt8 = 0x2C
+}

@@ -1,0 +1,161 @@
+// The lines of a head: request line, status line, field lines (RFC 9112 §3, §4, §5). The bytes may end anywhere: then one
+// of these functions refuses what looks like a NUL, and `HeadParser` asks whether there is a whole head at all.
+// Leaves to others: what a field's value means.
+
+extension HeadParser {
+    /// `method SP target SP HTTP/1.x CRLF`, one space each; answers the offset after the line.
+    mutating func parseRequestLine(
+        _ bytes: borrowing RawSpan, from start: Int, targetLimit: Int
+    ) throws(HTTPError) -> Int {
+        var offset = start
+        while CharacterClass.isToken(bytes.peek(offset)) { offset &+= 1 }
+        guard offset > start else { throw bytes.peek(offset) == .carriageReturn ? .badRequestLine : .badMethod }
+        guard bytes.peek(offset) == .space else {
+            throw bytes.peek(offset) == .carriageReturn ? .badRequestLine : .badMethod
+        }
+        methodRange = ByteRange(start, offset)
+        method = Method(FoldedWord(bytes, start, offset))
+        if method == .connect { throw .connectUnsupported }
+        offset = try parseTarget(bytes, from: offset &+ 1)
+        if Int(targetRange.count) > targetLimit { throw .targetTooLong }
+        guard bytes.peek(offset) == .space else {
+            // No version at all is HTTP/0.9; everything else is a byte that no target has.
+            throw bytes.peek(offset) == .carriageReturn && bytes.peek(offset &+ 1) == .lineFeed
+                ? .badRequestLine : .badTarget
+        }
+        offset = try parseVersion(bytes, from: offset &+ 1, otherwise: .badRequestLine)
+        return try lineEnd(bytes, offset, otherwise: .badRequestLine)
+    }
+
+    /// `HTTP/1.x SP status SP reason CRLF`; the second space may be missing when there is no reason, as many servers
+    /// send it.
+    mutating func parseStatusLine(_ bytes: borrowing RawSpan) throws(HTTPError) -> Int {
+        var offset = try parseVersion(bytes, from: 0, otherwise: .badStatusLine)
+        guard bytes.peek(offset) == .space else { throw .badStatusLine }
+        offset &+= 1
+        var code: UInt16 = 0
+        for _ in 0..<3 {
+            let byte = bytes.peek(offset)
+            guard CharacterClass.isDigit(byte) else { throw .badStatusLine }
+            code = code &* 10 &+ UInt16(byte &- UInt8(ascii: "0"))
+            offset &+= 1
+        }
+        guard code >= 100 else { throw .badStatusLine }
+        status = code
+        if bytes.peek(offset) == .space {
+            let end = CharacterClass.endOfText(bytes, from: offset &+ 1)
+            reasonRange = ByteRange(offset &+ 1, end)
+            offset = end
+        }
+        return try lineEnd(bytes, offset, otherwise: .badStatusLine)
+    }
+
+    /// All field lines and the empty line; answers the head's end.
+    mutating func parseFields(_ bytes: borrowing RawSpan, from start: Int, limit: Int) throws(HTTPError) -> Int {
+        var offset = start
+        while bytes.peek(offset) != .carriageReturn {
+            if CharacterClass.isSpaceOrTab(bytes.peek(offset)) { throw .obsoleteFold }
+            guard fieldCount < limit, fieldCount < fields.capacity else { throw .tooManyFields }
+            offset = try parseField(bytes, from: offset)
+        }
+        return try lineEnd(bytes, offset)
+    }
+
+    /// `name: value CRLF`; answers the offset after the line.
+    @inline(__always)
+    private mutating func parseField(_ bytes: borrowing RawSpan, from start: Int) throws(HTTPError) -> Int {
+        var field = HeadField()
+        let colon = Self.nextColon(bytes, from: start)
+        let word = FoldedWord(bytes, start, colon)
+        field.name = names.name(of: word)
+        // A known name is made of token bytes; its text was compared.
+        if field.name == .other, !word.isPlainName { try Self.checkName(bytes, start, colon) }
+        field.nameRange = ByteRange(start, colon)
+
+        var valueStart = colon &+ 1
+        while CharacterClass.isSpaceOrTab(bytes.peek(valueStart)) { valueStart &+= 1 }
+        let lineStop = CharacterClass.endOfText(bytes, from: valueStart)
+        let end = try lineEnd(bytes, lineStop)
+        var valueEnd = lineStop
+        while valueEnd > valueStart, CharacterClass.isSpaceOrTab(bytes.peek(valueEnd &- 1)) { valueEnd &-= 1 }
+        field.valueRange = ByteRange(valueStart, valueEnd)
+        field.lineEnd = UInt32(truncatingIfNeeded: end)
+        field.isCanonical = valueStart == colon &+ 2 && valueEnd == lineStop && bytes.peek(colon &+ 1) == .space
+        field.isHopByHop = field.name.isHopByHop
+
+        fields.append(field)
+        return end
+    }
+
+    /// The first colon at or after `offset`; the span's end when there is none, which no name survives.
+    @inline(__always)
+    private static func nextColon(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
+        var offset = offset
+        while offset &+ 8 <= bytes.byteCount {
+            let hits = EightBytes.equal(bytes.word(offset), .colon)
+            if hits != 0 { return offset &+ EightBytes.first(hits) }
+            offset &+= 8
+        }
+        while offset < bytes.byteCount, bytes.peek(offset) != .colon { offset &+= 1 }
+        return offset
+    }
+
+    /// A name is a token; the colon that was found may belong to a later line, then this one has none.
+    private static func checkName(_ bytes: borrowing RawSpan, _ start: Int, _ end: Int) throws(HTTPError) {
+        guard start < end else { throw .badFieldName }
+        var offset = start
+        while offset < end {
+            let byte = bytes.peek(offset)
+            guard CharacterClass.isToken(byte) else {
+                if byte == .carriageReturn, bytes.peek(offset &+ 1) != .lineFeed { throw .bareCarriageReturn }
+                throw CharacterClass.isSpaceOrTab(byte) ? .spaceBeforeColon : .badFieldName
+            }
+            offset &+= 1
+        }
+    }
+
+    @inline(__always)
+    private mutating func parseVersion(
+        _ bytes: borrowing RawSpan, from start: Int, otherwise error: HTTPError
+    ) throws(HTTPError) -> Int {
+        // "HTTP/" and "." are exact, both digits are any.
+        let word = bytes.word(start, before: min(start &+ 8, bytes.byteCount))
+        guard word & 0x00FF_00FF_FFFF_FFFF == 0x002E_002F_5054_5448 else { throw error }
+        let major = UInt8(truncatingIfNeeded: word &>> 40)
+        let minor = UInt8(truncatingIfNeeded: word &>> 56)
+        guard CharacterClass.isDigit(major), CharacterClass.isDigit(minor) else { throw error }
+        guard major == UInt8(ascii: "1") else { throw .unsupportedVersion }
+        version = minor == UInt8(ascii: "0") ? .http10 : .http11
+        return start &+ 8
+    }
+
+    /// The offset after the CRLF that must begin at `offset`; otherwise the error says which byte was there instead.
+    @inline(__always)
+    func lineEnd(
+        _ bytes: borrowing RawSpan, _ offset: Int, otherwise error: HTTPError = .controlByte
+    ) throws(HTTPError) -> Int {
+        guard offset &+ 1 < bytes.byteCount else { throw error }
+        if bytes.peek(offset) == .carriageReturn {
+            if bytes.peek(offset &+ 1) == .lineFeed { return offset &+ 2 }
+            throw .bareCarriageReturn
+        }
+        throw error
+    }
+}
+
+extension Method {
+    @inline(__always)
+    fileprivate init(_ word: FoldedWord) {
+        self =
+            if word.isExactly("POST") { .post }
+            else if word.isExactly("GET") { .get }
+            else if word.isExactly("OPTIONS") { .options }
+            else if word.isExactly("HEAD") { .head }
+            else if word.isExactly("PUT") { .put }
+            else if word.isExactly("DELETE") { .delete }
+            else if word.isExactly("PATCH") { .patch }
+            else if word.isExactly("CONNECT") { .connect }
+            else if word.isExactly("TRACE") { .trace }
+            else { .other }
+    }
+}

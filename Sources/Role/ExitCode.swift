@@ -1,0 +1,19 @@
+// How processes of the product end, and how they say why.
+import Glibc
+
+/// Exit codes, after sysexits.h.
+package enum ExitCode: Int32 {
+    case clean = 0
+    case usage = 64
+    /// Something that the product cannot do without is not to be had: a port is taken, a role never became ready.
+    case unavailable = 69
+    /// A fault of ours.
+    case `internal` = 70
+    case configuration = 78
+}
+
+/// One line for a person at a terminal: who, what, and the cure.
+package func complain(_ program: String, _ sentence: String) {
+    let line = "\(program): \(sentence)\n"
+    _ = line.utf8CString.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count - 1) }
+}

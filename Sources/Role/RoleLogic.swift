@@ -1,0 +1,47 @@
+// What makes one role differ from another: its peers and what it does with them. The rest is `RoleProcess`.
+import Configuration
+import EventLoop
+import IPC
+import Telemetry
+
+/// What a child is born with.
+package struct Birth {
+    package let place: Place
+    /// Grows from one incarnation of anything to the next; never used twice, not even by a later supervisor.
+    package let incarnation: UInt64
+    package let settings: Settings
+    package let loop: Loop
+    package let log: Log
+    package let scoreboard: Scoreboard
+    /// This place's part of the scoreboard, written by this process only.
+    package let slot: ScoreboardSlot
+}
+
+/// A fault of ours or of the machine that keeps a role from working; the process ends with it.
+package struct RoleFailure: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}
+
+/// A role's own part. All calls come from one loop on one thread; none may block.
+package protocol RoleLogic: ~Copyable {
+    static var role: ProcessRole { get }
+
+    /// Ready when it returns. Inherited descriptors have the numbers of `InheritedDescriptor`.
+    init(_ birth: Birth) throws(RoleFailure)
+
+    /// A new channel; it replaces the one of the same kind to the same peer.
+    mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor)
+    /// A process at the other end of a channel has been reaped.
+    mutating func peerEnded(_ ended: PeerEnded)
+    /// One of the role's own descriptors is ready. Kinds of its tokens are below 0xF0.
+    mutating func handle(_ token: Token, _ readiness: Readiness)
+    /// One of the role's own alarms is due, perhaps a stale one.
+    mutating func alarm(_ token: Token)
+    /// All that was ready has been handled: what was collected for the peers goes out now, once per turn.
+    mutating func turnEnded()
+    /// Take nothing new, finish what is held until then.
+    mutating func drain(until limit: Instant)
+    /// Asked once per turn after `drain`.
+    var isDrained: Bool { get }
+}

@@ -1,0 +1,4 @@
+// `truthtable-auditor`.
+import Role
+
+runRole(AuditorRole.self)

@@ -1,0 +1,4 @@
+// `truthtable-broadcaster`.
+import Role
+
+runRole(BroadcasterRole.self)

@@ -1,0 +1,141 @@
+// Captures on their way to the dispatcher: edge → dispatcher/CaptureInbox.
+import EventLoop
+import IPC
+import Telemetry
+
+/// Holds whole capture frames until the channel takes them, many per system call, once per loop turn. Never waits: what
+/// the capture pool has no room for was dropped before it came here.
+///
+/// What has been offered to a channel is bound to it and counted as sent *before* it is written: when the channel ends,
+/// the dispatcher can tell what was lost on it. What was not offered goes to the next channel.
+struct CaptureOutbox: ~Copyable {
+    /// Frames offered to the socket at once.
+    private static let mostOffered = 128
+
+    private let slot: ScoreboardSlot
+    private let pool: BlockPool
+    private var channel: Channel?
+    private var token: Token?
+    private var frames: BlockChain
+    /// Lengths of the frames that are not offered yet, oldest first.
+    private var lengths: FrameLengths
+    private var boundBytes = 0
+    private var sent: UInt64
+    private var nextID: UInt64 = 1
+
+    /// `sentBefore`: what earlier incarnations in this place counted as sent.
+    init(pool: BlockPool, slot: ScoreboardSlot, sentBefore: UInt64, capacity: Int) {
+        self.pool = pool
+        self.slot = slot
+        sent = sentBefore
+        frames = BlockChain(in: pool)
+        lengths = FrameLengths(capacity: capacity)
+    }
+
+    var isEmpty: Bool { frames.isEmpty }
+    var waitingFrames: Int { lengths.count }
+
+    /// Takes over a finished capture (or counts that there was no room for it).
+    mutating func take(_ writer: inout CaptureWriter) {
+        slot.add(.captured)
+        guard !lengths.isFull, let frame = writer.finish(id: nextID, pool: pool) else {
+            writer.discard()
+            slot.add(.droppedCaptureBacklog)
+            return
+        }
+        nextID &+= 1
+        lengths.append(frame.count)
+        frames.append(frame)
+    }
+
+    mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor, in loop: Loop, token: Token) -> SystemError? {
+        dropChannel()
+        do throws(SystemError) {
+            var channel = try Channel(attach, descriptor, in: loop, token: token, pool: pool, outboxLimit: 64 << 10)
+            // The first frame tells what earlier channels took, so that the dispatcher can book what they swallowed.
+            _ = channel.send(CaptureOpen(sentBefore: sent))
+            self.channel = consume channel
+            self.token = token
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    func isFor(_ token: Token) -> Bool { self.token == token }
+
+    /// The channel is ready for something: for more captures, or it has ended. The dispatcher says nothing on it.
+    mutating func handle(_ readiness: Readiness, in loop: Loop) -> ChannelEnd? {
+        guard token != nil else { return nil }
+        let end = channel!.handle(readiness, in: loop) { header, _ throws(FrameError) in throw .unexpectedType(header.type) }
+        if let end {
+            dropChannel()
+            return end
+        }
+        return flush(in: loop)
+    }
+
+    /// Writes as much as the channel takes.
+    mutating func flush(in loop: Loop) -> ChannelEnd? {
+        guard token != nil else { return nil }
+        var end = channel!.flush(in: loop)
+        while end == nil, !frames.isEmpty {
+            if boundBytes == 0 { offer() }
+            let before = frames.count
+            end = channel!.flush(&frames, upTo: boundBytes, in: loop)
+            boundBytes -= before - frames.count
+            if boundBytes > 0 { break }
+        }
+        if end != nil { dropChannel() }
+        return end
+    }
+
+    private mutating func offer() {
+        var offered: UInt64 = 0
+        while offered < Self.mostOffered, let length = lengths.popFirst() {
+            boundBytes += length
+            offered += 1
+        }
+        sent &+= offered
+        slot.add(.captureSent, offered)
+    }
+
+    private mutating func dropChannel() {
+        channel = nil
+        token = nil
+        frames.removeFirst(boundBytes)
+        boundBytes = 0
+    }
+}
+
+/// A ring of frame lengths; as many as there can be frames in the pool, since a frame takes at least a block.
+private struct FrameLengths: ~Copyable {
+    private let ring: UnsafeMutablePointer<UInt32>
+    private let capacity: Int
+    private var first = 0
+    private(set) var count = 0
+
+    init(capacity: Int) {
+        self.capacity = max(1, capacity)
+        ring = .allocate(capacity: self.capacity)
+    }
+
+    var isFull: Bool { count == capacity }
+
+    mutating func append(_ length: Int) {
+        guard !isFull else { return }
+        (ring + (first + count) % capacity).initialize(to: UInt32(clamping: length))
+        count += 1
+    }
+
+    mutating func popFirst() -> Int? {
+        guard count > 0 else { return nil }
+        defer {
+            first = (first + 1) % capacity
+            count -= 1
+        }
+        return Int(ring[first])
+    }
+
+    deinit { ring.deallocate() }
+}

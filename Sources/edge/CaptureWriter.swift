@@ -1,0 +1,186 @@
+// The tee: copies of one exchange's bytes, in blocks, already in the layout of the Capture frame.
+import EventLoop
+import HTTP
+import IPC
+
+/// Collects a capture while its exchange lives. Request and answer are separate chains, because an answer may begin while
+/// the request still comes; `finish` joins them into one frame without copying.
+struct CaptureWriter: ~Copyable {
+    private var request: BlockChain
+    private var response: BlockChain
+    private(set) var head = CaptureHead()
+    private var isOpen = false
+    /// The pool had no room: the capture will be counted and dropped.
+    private var isOverrun = false
+
+    init(in pool: BlockPool) {
+        request = BlockChain(in: pool)
+        response = BlockChain(in: pool)
+    }
+
+    var isActive: Bool { isOpen }
+
+    /// Begins with what the request's head says. `ids` holds the request id and then the audit id.
+    mutating func begin(
+        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, requestID: borrowing RawSpan, auditID: borrowing RawSpan, acceptedMilliseconds: UInt64
+    ) {
+        isOpen = true
+        isOverrun = false
+        head = CaptureHead()
+        head.acceptedMilliseconds = acceptedMilliseconds
+        withUnsafeTemporaryAllocation(byteCount: FrameHeader.byteCount + CaptureHead.byteCount, alignment: 8) { room in
+            room.initializeMemory(as: UInt8.self, repeating: 0)
+            appendRequest(UnsafeRawBufferPointer(room))
+        }
+        head.requestIDLength = UInt16(truncatingIfNeeded: appendRequest(requestID))
+        head.auditIDLength = UInt16(truncatingIfNeeded: appendRequest(auditID))
+        head.methodLength = UInt16(truncatingIfNeeded: appendRequest(bytes.extracting(parsed.methodRange)))
+        head.targetLength = UInt16(truncatingIfNeeded: appendTarget(parsed, bytes))
+        head.requestFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, to: &request, &isOverrun))
+    }
+
+    /// Part of the request's body; what is beyond `limit` is counted and not kept.
+    mutating func requestBody(_ data: UnsafeRawBufferPointer, limit: Int) {
+        head.requestBodyBytes &+= UInt64(data.count)
+        let room = min(data.count, limit - Int(head.requestBodyLength))
+        if room < data.count { head.flags.insert(.requestTruncated) }
+        guard room > 0, !isOverrun else { return }
+        head.requestBodyLength += UInt32(truncatingIfNeeded: appendRequest(UnsafeRawBufferPointer(rebasing: data[..<room])))
+    }
+
+    /// The answer's head. Before it, nothing is known of whether there will be anything to audit.
+    mutating func responseHead(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan) {
+        head.status = parsed.status
+        head.responseFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, to: &response, &isOverrun))
+    }
+
+    /// Part of the answer's body.
+    mutating func responseBody(_ data: UnsafeRawBufferPointer, limit: Int) {
+        head.responseBodyBytes &+= UInt64(data.count)
+        let room = min(data.count, limit - Int(head.responseBodyLength))
+        if room < data.count { head.flags.insert(.responseTruncated) }
+        guard room > 0, !isOverrun else { return }
+        let kept = response.append(UnsafeRawBufferPointer(rebasing: data[..<room]))
+        if kept < room { isOverrun = true }
+        head.responseBodyLength += UInt32(truncatingIfNeeded: kept)
+    }
+
+    mutating func mark(_ flags: CaptureFlags) { head.flags.formUnion(flags) }
+
+    /// The head of an answer that the edge makes itself.
+    mutating func localAnswer(status: UInt16, contentType: String) {
+        head.status = status
+        var field = "Content-Type: \(contentType)\r\n"
+        let kept = field.withUTF8 { response.append(UnsafeRawBufferPointer($0)) }
+        if kept < field.utf8.count { isOverrun = true }
+        head.responseFieldsLength = UInt32(truncatingIfNeeded: kept)
+    }
+
+    mutating func times(upstreamStart: UInt32, firstByte: UInt32, duration: UInt32) {
+        head.upstreamStartMicroseconds = upstreamStart
+        head.firstByteMicroseconds = firstByte
+        head.durationMicroseconds = duration
+    }
+
+    /// The whole frame, nil if the pool had no room for it. The writer is empty afterwards.
+    mutating func finish(id: UInt64, pool: BlockPool) -> BlockChain? {
+        isOpen = false
+        guard !isOverrun else {
+            discard()
+            return nil
+        }
+        var frame = BlockChain(in: pool)
+        swap(&frame, &request)
+        var answer = BlockChain(in: pool)
+        swap(&answer, &response)
+        frame.append(answer)
+        let header = FrameHeader(length: UInt32(clamping: frame.count - FrameHeader.byteCount), type: MessageType.capture.rawValue, id: id)
+        let head = head
+        _ = frame.withHead(FrameHeader.byteCount + CaptureHead.byteCount) { bytes in
+            header.store(into: bytes)
+            head.store(into: UnsafeMutableRawBufferPointer(rebasing: bytes[FrameHeader.byteCount...]))
+        }
+        return frame
+    }
+
+    /// Forgets what was collected: there is nothing to audit.
+    mutating func discard() {
+        isOpen = false
+        request.removeAll()
+        response.removeAll()
+    }
+
+    @discardableResult
+    private mutating func appendRequest(_ bytes: UnsafeRawBufferPointer) -> Int {
+        let kept = request.append(bytes)
+        if kept < bytes.count { isOverrun = true }
+        return kept
+    }
+
+    private mutating func appendRequest(_ bytes: borrowing RawSpan) -> Int {
+        bytes.withUnsafeBytes { appendRequest($0) }
+    }
+
+    /// Path and query, values of secret-looking parameters replaced.
+    private mutating func appendTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan) -> Int {
+        var count = appendRequest(bytes.extracting(parsed.pathRange))
+        guard parsed.hasQuery else { return count }
+        count += append("?")
+        let query = bytes.extracting(parsed.queryRange)
+        var start = 0
+        while start <= query.byteCount {
+            var end = start
+            var equals = -1
+            while end < query.byteCount {
+                let byte = query.unsafeLoad(fromByteOffset: end, as: UInt8.self)
+                if byte == UInt8(ascii: "&") { break }
+                if byte == UInt8(ascii: "="), equals < 0 { equals = end }
+                end += 1
+            }
+            if equals >= 0, Redaction.isSecret(query.extracting(start..<equals)) {
+                count += appendRequest(query.extracting(start..<(equals + 1)))
+                count += append(Redaction.replacement)
+            } else {
+                count += appendRequest(query.extracting(start..<end))
+            }
+            guard end < query.byteCount else { break }
+            count += append("&")
+            start = end + 1
+        }
+        return count
+    }
+
+    private mutating func append(_ text: StaticString) -> Int {
+        appendRequest(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// All fields as `name: value` lines, values of secret-looking ones replaced.
+    private static func appendFields(
+        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, to chain: inout BlockChain, _ isOverrun: inout Bool
+    ) -> Int {
+        let before = chain.count
+        var expected = 0
+        func put(_ piece: borrowing RawSpan, _ chain: inout BlockChain) {
+            expected += piece.byteCount
+            _ = piece.withUnsafeBytes { chain.append($0) }
+        }
+        func put(_ text: StaticString, _ chain: inout BlockChain) {
+            expected += text.utf8CodeUnitCount
+            _ = chain.append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        }
+        for index in 0..<parsed.fieldCount {
+            let field = parsed.field(index)
+            let name = bytes.extracting(field.nameRange)
+            if Redaction.isSecret(name) {
+                put(name, &chain)
+                put(": ", &chain)
+                put(Redaction.replacement, &chain)
+                put("\r\n", &chain)
+            } else {
+                put(bytes.extracting(field.lineRange), &chain)
+            }
+        }
+        if chain.count - before < expected { isOverrun = true }
+        return chain.count - before
+    }
+}

@@ -1,0 +1,4 @@
+// `truthtable-edge`.
+import Role
+
+runRole(EdgeRole.self)

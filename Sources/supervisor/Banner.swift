@@ -1,0 +1,53 @@
+// What a person sees when the product is up: where it listens, where it sends, how to try it (FEATURES T14).
+import Configuration
+import Glibc
+import Role
+import Telemetry
+
+struct Banner {
+    private let settings: Settings
+    private let proxyURL: String
+    private let webSocketURL: String
+
+    init(_ settings: Settings, proxyPort: Int, webSocketPort: Int) {
+        self.settings = settings
+        let host = Self.reachable(settings.host)
+        proxyURL = "http://\(host):\(proxyPort)"
+        webSocketURL = "ws://\(host):\(webSocketPort)/ws"
+    }
+
+    /// The name by which this machine reaches a listener; wildcard addresses are no place to connect to.
+    static func reachable(_ host: String) -> String {
+        switch host {
+        case "127.0.0.1", "0.0.0.0", "::", "::1": "localhost"
+        default: host.contains(":") ? "[\(host)]" : host
+        }
+    }
+
+    /// For the log line.
+    var fields: Log.Fields {
+        ["proxy": .string(proxyURL), "websocket": .string(webSocketURL), "upstream": .string(settings.upstreamURL.description)]
+    }
+
+    func show() {
+        let audits = settings.auditEnabled ? "\(settings.engine.rawValue), \(settings.auditorCount) auditor processes" : "off (TRUTHTABLE_AUDIT_ENABLED)"
+        let text = """
+
+              TruthTable \(Build.version)
+
+              Proxy       \(proxyURL)  →  \(settings.upstreamURL)
+              Audits      \(webSocketURL)
+              Engine      \(audits)
+
+              First request (or set base_url="\(proxyURL)/v1" in the OpenAI SDK):
+                curl \(proxyURL)/v1/chat/completions -H "Authorization: Bearer $OPENAI_API_KEY" \\
+                  -H "Content-Type: application/json" \\
+                  -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]}'
+              State of all processes: truthtable status
+
+
+            """
+        // A terminal or pipe that takes nothing loses the banner, not the product.
+        _ = text.utf8CString.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count - 1) }
+    }
+}

@@ -1,0 +1,101 @@
+// The sockets that the product listens on: bound before any child starts, so that a dead child leaves its clients waiting
+// in the backlog instead of refused.
+import CLinux
+import Configuration
+import EventLoop
+import Glibc
+import Role
+
+/// What keeps the product from starting: where, what, and the cure, in one line; and how the supervisor ends.
+struct StartFailure: Error {
+    let exitCode: ExitCode
+    let sentence: String
+
+    init(_ exitCode: ExitCode, _ sentence: String) {
+        self.exitCode = exitCode
+        self.sentence = sentence
+    }
+}
+
+/// Owns the listening sockets until they are handed to children or closed for the drain.
+final class Listeners {
+    /// Connections that wait to be accepted; the kernel caps it at net.core.somaxconn.
+    static let backlog: Int32 = 4096
+
+    /// -1 once closed to clients.
+    private(set) var proxy: Int32
+    private(set) var webSocket: Int32
+    let broadcaster: Descriptor
+    let control: Descriptor
+    let proxyPort: Int
+    let webSocketPort: Int
+    let directory: String
+
+    init(_ settings: Settings) throws(StartFailure) {
+        let proxy = try Self.tcp(settings.host, settings.port, "TRUTHTABLE_PORT")
+        let webSocket = try Self.tcp(settings.host, settings.webSocketPort, "TRUTHTABLE_WS_PORT")
+        self.proxy = proxy.release()
+        self.webSocket = webSocket.release()
+        proxyPort = Int(cl_local_port(self.proxy))
+        webSocketPort = Int(cl_local_port(self.webSocket))
+        directory = RuntimeDirectory.path(settings, port: proxyPort)
+        try Self.makeDirectory(directory)
+        control = try Self.unix(directory + "/control")
+        broadcaster = try Self.unix(directory + "/broadcaster")
+    }
+
+    private static func tcp(_ host: String, _ port: Int, _ setting: String) throws(StartFailure) -> Descriptor {
+        let address = host == "localhost" ? "127.0.0.1" : host
+        let result = cl_listen_tcp(address, UInt16(clamping: port), backlog)
+        if result >= 0 { return Descriptor(owning: result) }
+        let sentence =
+            switch -result {
+            case EADDRINUSE: "port \(port) on \(host): address already in use: stop the other program or set \(setting)"
+            case EACCES: "port \(port) on \(host): permission denied: set \(setting) to a port from 1024 on"
+            case EADDRNOTAVAIL: "TRUTHTABLE_HOST \(host) is no address of this machine: set it to 127.0.0.1, 0.0.0.0 or one that `ip address` shows"
+            case EINVAL: "TRUTHTABLE_HOST \(host) is no numeric address: set it to 127.0.0.1, 0.0.0.0, ::1 or ::"
+            default: "cannot listen on \(host), port \(port): \(SystemError.text(-result))"
+            }
+        throw StartFailure(-result == EADDRINUSE ? .unavailable : .configuration, sentence)
+    }
+
+    private static func makeDirectory(_ path: String) throws(StartFailure) {
+        if mkdir(path, 0o700) == 0 { return }
+        var status = stat()
+        guard errno == EEXIST, lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw StartFailure(.configuration, "cannot make the runtime directory \(path): \(SystemError.text(errno)): set TRUTHTABLE_RUNTIME_DIR")
+        }
+        guard status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
+            throw StartFailure(
+                .configuration, "the runtime directory \(path) belongs to somebody else or is open to others: remove it or set TRUTHTABLE_RUNTIME_DIR")
+        }
+    }
+
+    private static func unix(_ path: String) throws(StartFailure) -> Descriptor {
+        let result = cl_listen_unix(path, backlog)
+        if result >= 0 { return Descriptor(owning: result) }
+        throw
+            switch -result {
+            case EADDRINUSE:
+                StartFailure(.unavailable, "\(path): another TruthTable uses this runtime directory: stop it or set TRUTHTABLE_RUNTIME_DIR")
+            case ENAMETOOLONG:
+                StartFailure(.configuration, "\(path) is too long for a socket's path (107 bytes): set TRUTHTABLE_RUNTIME_DIR to a shorter one")
+            default: StartFailure(.configuration, "cannot listen on \(path): \(SystemError.text(-result)): set TRUTHTABLE_RUNTIME_DIR")
+            }
+    }
+
+    /// New clients are refused once the children have closed their copies too.
+    func closeToClients() {
+        close(proxy)
+        close(webSocket)
+        proxy = -1
+        webSocket = -1
+    }
+
+    /// Removes the sockets' paths; called once the product has ended.
+    func removePaths() {
+        unlink(directory + "/control")
+        unlink(directory + "/broadcaster")
+        rmdir(directory)
+    }
+}

@@ -1,0 +1,63 @@
+// The command line of the supervisor.
+import Configuration
+import EventLoop
+import Glibc
+import Role
+
+enum SupervisorCommand {
+    static let program = "truthtable"
+
+    static func run(_ arguments: [String]) -> ExitCode {
+        var environmentFile: String?
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--help", "-h":
+                print(help)
+                return .clean
+            case "--version":
+                print("truthtable-supervisor \(Build.version)")
+                return .clean
+            case "--env-file":
+                guard let file = rest.popFirst() else { return usage("--env-file needs the name of a file") }
+                environmentFile = file
+            default:
+                guard argument.hasPrefix("--env-file=") else { return usage("unknown argument \(argument)") }
+                environmentFile = String(argument.dropFirst("--env-file=".count))
+            }
+        }
+        let loaded: LoadedSettings
+        do throws(SettingErrors) {
+            loaded = try Settings.load(environment: processEnvironment(), environmentFile: environmentFile, cores: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        } catch {
+            for error in error.errors { complain(program, "\(error)") }
+            return .configuration
+        }
+        do throws(StartFailure) {
+            let supervisor = try SupervisorRole(loaded)
+            return supervisor.run()
+        } catch {
+            complain(program, error.sentence)
+            return error.exitCode
+        }
+    }
+
+    private static func usage(_ sentence: String) -> ExitCode {
+        complain(program, "\(sentence): see `truthtable run --help`")
+        return .usage
+    }
+
+    private static var help: String {
+        """
+        Usage: truthtable run [--env-file FILE]
+
+        Runs the proxy and its processes in the foreground and logs to standard error. SIGTERM or SIGINT ends it in
+        order, a second one at once. Exit codes: 0 clean, 64 usage, 69 something it needs is taken or never worked,
+        70 internal error, 78 configuration.
+
+        Settings come from the environment, then the --env-file, then .env in the working directory, then defaults:
+
+        \(SettingsTable.helpText())
+        """
+    }
+}

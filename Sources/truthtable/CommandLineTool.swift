@@ -1,0 +1,38 @@
+// Which subcommand, and what all of them share.
+import Glibc
+import Role
+
+enum CommandLineTool {
+    static let name = "truthtable"
+
+    static func run(_ arguments: [String]) -> ExitCode {
+        switch arguments.first {
+        case "run": Run.run(Array(arguments.dropFirst()))
+        case "status": Status.run(Array(arguments.dropFirst()))
+        case "--version", "version": show("\(name) \(Build.version)")
+        case "--help", "-h", "help": show(help)
+        case nil: usage("a command is missing")
+        case let other?: usage("unknown command \(other)")
+        }
+    }
+
+    private static let help = """
+        Usage: truthtable COMMAND
+
+          run [--env-file FILE]     run the proxy and its processes in the foreground (`truthtable run --help`: all settings)
+          status [--json]           state of a running product's processes, listeners and ledger
+          version                   print the version
+
+        A command's own options: truthtable COMMAND --help
+        """
+
+    static func show(_ text: String) -> ExitCode {
+        print(text)
+        return .clean
+    }
+
+    static func usage(_ sentence: String) -> ExitCode {
+        complain(name, "\(sentence): see `truthtable --help`")
+        return .usage
+    }
+}

@@ -1,0 +1,126 @@
+// `truthtable status`: asks the supervisor by the control socket of the runtime directory.
+import CLinux
+import Configuration
+import EventLoop
+import FoundationEssentials
+import Glibc
+import Role
+
+enum Status {
+    /// The supervisor answers from memory; what takes longer is not coming.
+    private static let patience: Int32 = 5000
+
+    private struct Report: Decodable {
+        struct Process: Decodable {
+            let role: String
+            let id: Int
+            let pid: Int
+            let state: String
+            let restarts: Int
+            let uptime_ms: Int
+        }
+        struct Listener: Decodable {
+            let name: String
+            let address: String
+        }
+        struct Ledger: Decodable {
+            let captured: Int
+            let audited: Int
+            let skipped: [String: Int]
+            let dropped: [String: Int]
+            let failed: [String: Int]
+            let quarantined: Int
+            let pending: Int
+        }
+        let version: String
+        let processes: [Process]
+        let listeners: [Listener]
+        let ledger: Ledger
+    }
+
+    static func run(_ arguments: [String]) -> ExitCode {
+        var json = false
+        var environmentFile: String?
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--json": json = true
+            case "--env-file": environmentFile = rest.popFirst()
+            case "--help", "-h": return CommandLineTool.show(help)
+            default: return CommandLineTool.usage("unknown argument \(argument)")
+            }
+        }
+        let settings: Settings
+        do throws(SettingErrors) {
+            settings = try Settings.load(environment: processEnvironment(), environmentFile: environmentFile, cores: 1).settings
+        } catch {
+            for error in error.errors { complain(CommandLineTool.name, "\(error)") }
+            return .configuration
+        }
+        let path = RuntimeDirectory.path(settings, port: settings.port) + "/control"
+        guard let answer = ask(path) else {
+            complain(CommandLineTool.name, "no product answers at \(path): start it with `truthtable run`, or set TRUTHTABLE_PORT or TRUTHTABLE_RUNTIME_DIR to those of the one that runs")
+            return .unavailable
+        }
+        if json {
+            print(answer, terminator: "")
+            return .clean
+        }
+        guard let report = try? JSONDecoder().decode(Report.self, from: Data(answer.utf8)) else {
+            complain(CommandLineTool.name, "the product at \(path) answered what this version does not understand: use the `truthtable` of its own version")
+            return .internal
+        }
+        print(text(report), terminator: "")
+        return .clean
+    }
+
+    private static let help = """
+        Usage: truthtable status [--json] [--env-file FILE]
+
+        Shows the processes, listeners and ledger of the product that runs with the same TRUTHTABLE_PORT or
+        TRUTHTABLE_RUNTIME_DIR. Exit code 69 when none does.
+        """
+
+    /// One line to the control socket, and all that comes back.
+    private static func ask(_ path: String) -> String? {
+        var number: Int32 = -1
+        var pending = false
+        guard cl_connect_unix(path, &number, &pending) == 0 else { return nil }
+        let descriptor = Descriptor(owning: number)
+        let request = Array("status\n".utf8)
+        guard request.withUnsafeBytes({ cl_send(descriptor.number, $0.baseAddress, $0.count) }) == request.count else { return nil }
+        var answer: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            var wait = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+            guard poll(&wait, 1, patience) > 0 else { return nil }
+            let count = room.withUnsafeMutableBytes { cl_receive(descriptor.number, $0.baseAddress, $0.count) }
+            guard count >= 0 else { return nil }
+            if count == 0 { return answer.isEmpty ? nil : String(decoding: answer, as: UTF8.self) }
+            answer += room[..<count]
+        }
+    }
+
+    private static func text(_ report: Report) -> String {
+        func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
+        var lines = ["TruthTable \(report.version)", "", pad("PROCESS", 16) + pad("PID", 9) + pad("STATE", 10) + pad("RESTARTS", 10) + "UP"]
+        for process in report.processes {
+            lines.append(
+                pad("\(process.role)[\(process.id)]", 16) + pad("\(process.pid)", 9) + pad(process.state, 10) + pad("\(process.restarts)", 10)
+                    + "\(process.uptime_ms / 1000) s")
+        }
+        lines.append("")
+        for listener in report.listeners { lines.append(pad(listener.name, 16) + listener.address) }
+        let ledger = report.ledger
+        func reasons(_ entries: [String: Int]) -> String {
+            let named = entries.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+            return named.isEmpty ? "0" : named.joined(separator: ", ")
+        }
+        lines += [
+            "", pad("captured", 16) + "\(ledger.captured)", pad("audited", 16) + "\(ledger.audited)", pad("skipped", 16) + reasons(ledger.skipped),
+            pad("dropped", 16) + reasons(ledger.dropped), pad("failed", 16) + reasons(ledger.failed), pad("quarantined", 16) + "\(ledger.quarantined)",
+            pad("pending", 16) + "\(ledger.pending)", "",
+        ]
+        return lines.joined(separator: "\n")
+    }
+}

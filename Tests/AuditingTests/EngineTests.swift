@@ -1,0 +1,118 @@
+// Verdicts of the embedded engine: what it must get right, what it must not claim, and that it ends whatever it is given.
+
+import Testing
+
+@testable import Auditing
+
+private let bridge = "The Harlow footbridge opened in May 1964. It is 182 metres long and has three spans."
+private let repairs = "Repairs in 2022 replaced the deck boards with larch and cost 310,000 euros."
+
+struct EngineTests {
+    struct Row: Sendable {
+        var claim: String
+        var verdict: ClaimOutcome
+    }
+
+    static let rows = [
+        Row(claim: "The Harlow footbridge opened in May 1964.", verdict: .supported),
+        Row(claim: "The footbridge is 182 metres long.", verdict: .supported),
+        Row(claim: "It has 3 spans.", verdict: .supported),
+        Row(claim: "The repairs in 2022 cost €310,000.", verdict: .supported),
+        Row(claim: "The Harlow footbridge opened in May 1968.", verdict: .contradicted),
+        Row(claim: "The footbridge is 210 metres long.", verdict: .contradicted),
+        Row(claim: "The Harlow footbridge opened in June 1964.", verdict: .contradicted),
+        Row(claim: "Repairs in 2022 cost 450,000 euros.", verdict: .contradicted),
+        Row(claim: "The Harlow footbridge did not open in May 1964.", verdict: .contradicted),
+        Row(claim: "Queen Margaret attended a ceremony with fireworks.", verdict: .unsupported),
+        Row(claim: "Tourists from Norway love eating waffles nearby.", verdict: .unsupported),
+    ]
+
+    @Test(arguments: rows) func `claims are judged by their evidence`(_ row: Row) {
+        let verdict = audit(auditCase(answer: row.claim, documents: [bridge, repairs]))
+        #expect(verdict?.claims.map(\.verdict) == [row.verdict], "\(row.claim): \(verdict?.claims.first?.reasoning ?? "")")
+    }
+
+    @Test func `a contradiction says what the document says`() {
+        let verdict = audit(auditCase(answer: "The Harlow footbridge opened in May 1968.", documents: [repairs, bridge]))
+        #expect(verdict?.claims.first?.reasoning == "The answer says 1968, document 2 says 1964.")
+        #expect(verdict?.claims.first?.evidence.first?.documentID == "doc-2")
+        #expect(verdict?.claims.first?.evidence.first?.quote.contains("1964") == true)
+        #expect(verdict?.verdictKind == .contradicted)
+        #expect(verdict?.grade == "F")
+    }
+
+    @Test(arguments: [ContextState.none, .empty, .opaque]) func `without readable documents nothing is judged`(_ state: ContextState) {
+        let verdict = audit(auditCase(answer: "The bridge opened in 1964. It is red.", documents: [], state: state))
+        #expect(verdict?.claims.map(\.verdict) == [.unverifiable, .unverifiable])
+        #expect(verdict?.trustScore == nil)
+        #expect(verdict?.hallucinationRate == nil)
+        #expect(verdict?.grade == "N/A")
+        #expect(verdict?.verdictKind == .unverifiable)
+        #expect(verdict?.verdict.hasPrefix("No claim could be checked") == true)
+    }
+
+    @Test func `what a partial context does not hold is unverifiable, what it contradicts is contradicted`() {
+        let answer = "Queen Margaret attended a ceremony with fireworks. The Harlow footbridge opened in May 1968."
+        let verdict = audit(auditCase(answer: answer, documents: [bridge], partial: true))
+        #expect(verdict?.claims.map(\.verdict) == [.unverifiable, .contradicted])
+    }
+
+    @Test func `answers without claims get no score`() {
+        let verdict = audit(auditCase(answer: "Sure! I don't know. What do you mean?\n```\nlet x = 1964\n```\nLet me know if I can help.", documents: [bridge]))
+        #expect(verdict?.totalClaims == 0)
+        #expect(verdict?.grade == "N/A")
+        #expect(verdict?.verdict == "The answer makes no claim that can be checked.")
+    }
+
+    @Test func `grades keep to their scale`() {
+        #expect(AuditVerdict.grade(score: 90, contradicted: 0, checkable: 10) == "A")
+        #expect(AuditVerdict.grade(score: 89.9, contradicted: 0, checkable: 10) == "B")
+        #expect(AuditVerdict.grade(score: 65, contradicted: 0, checkable: 10) == "C")
+        #expect(AuditVerdict.grade(score: 50, contradicted: 0, checkable: 10) == "D")
+        #expect(AuditVerdict.grade(score: 49.9, contradicted: 0, checkable: 10) == "F")
+        #expect(AuditVerdict.grade(score: 99, contradicted: 1, checkable: 10) == "C")
+        #expect(AuditVerdict.grade(score: 99, contradicted: 1, checkable: 4) == "D")
+        #expect(AuditVerdict.grade(score: 99, contradicted: 2, checkable: 100) == "D")
+        #expect(AuditVerdict.kind(supported: 8, contradicted: 0, checkable: 10) == .mostlyGrounded)
+        #expect(AuditVerdict.kind(supported: 0, contradicted: 0, checkable: 3) == .ungrounded)
+    }
+
+    static let sentences: [(String, [String])] = [
+        ("Dr. Smith paid $3.50 for it. It was cheap [1][2]. See e.g. the U.S. report!", ["Dr. Smith paid $3.50 for it.", "It was cheap [1][2].", "See e.g. the U.S. report!"]),
+        ("# Title\n- The lamp is red\n- The door\n  is blue\n\n1. Rome fell", ["The lamp is red", "The door\n  is blue", "Rome fell"]),
+        ("The lamp is red. Is it? Here is more:\nThe door is blue.", ["The lamp is red.", "The door is blue."]),
+        ("橋は1964年に開通した。長さは182メートルです。", ["橋は1964年に開通した。", "長さは182メートルです。"]),
+        ("<think>It may be red.</think>The lamp is blue.", ["The lamp is blue."]),
+    ]
+
+    @Test(arguments: sentences.indices) func `claims are sentences with their offsets`(_ index: Int) {
+        let (answer, claims) = Self.sentences[index]
+        let bytes = Array(answer.utf8)
+        #expect(ClaimSplitter.claims(in: bytes, limit: 100).claims.map { bytes.text($0.range) } == claims)
+    }
+
+    @Test func `hostile texts end in bounded steps with a verdict`() {
+        let line = String(repeating: "x", count: 200_000)
+        let words = String(repeating: "the bridge 1964 ", count: 4000)
+        let tiny = String(repeating: "A b. ", count: 6000)
+        let signs = String(repeating: "…", count: 20_000) + String(repeating: ".", count: 20_000) + String(repeating: "[1]", count: 8000)
+        let lines = String(repeating: "Context:\nUse the following text.\n\n{\n<doc>\n----\n```\n", count: 800)
+        for text in [line, words, tiny, signs, lines] {
+            let found = auditCase(exchange(#"{"messages":[{"role":"user","content":\#(quoted(text))}],"documents":[\#(quoted(text))]}"#, #"{"answer":\#(quoted(text))}"#))
+            guard let found else { continue }
+            let verdict = audit(found)
+            #expect(verdict != nil)
+            guard let verdict else { continue }
+            #expect(verdict.claims.count <= 500)
+            #expect(VerdictJSON.render(verdict, of: found, processingTimeMilliseconds: 0, timestampMilliseconds: 0).count <= VerdictJSON.defaultLimitBytes)
+        }
+    }
+
+    @Test func `a stopped audit keeps what it has`() {
+        var engine = EmbeddedEngine(auditCase(answer: "The lamp is red. The door is blue.", documents: ["The lamp is red."]))
+        let verdict = engine.stopNow()
+        #expect(verdict?.claims.map(\.verdict) == [.unverifiable, .unverifiable])
+        #expect(engine.stopNow() == nil)
+        #expect(engine.step() == nil)
+    }
+}
