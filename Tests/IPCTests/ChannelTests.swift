@@ -164,10 +164,11 @@ struct ChannelInboxTests {
             let ended = channel.flush(in: loop)
             #expect(ended == nil, "the end is found behind what has come")
         }
-        #expect(pool.usedBytes == 0)
         let found = received(loop, &channel)
         #expect(found.frames == Self.frames)
         #expect(found.end == .closed)
+        _ = consume channel
+        #expect(pool.usedBytes == 0)
     }
 
     @Test func `a peer that takes nothing more ends the channel`() throws {
