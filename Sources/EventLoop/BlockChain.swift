@@ -192,6 +192,14 @@ package struct BlockChain: ~Copyable {
         if sent < 0, sent != -Int(EAGAIN) { return (.broken(Int32(truncatingIfNeeded: -sent)), true) }
         let fromHere = min(max(0, sent), held)
         removeFirst(fromHere)
+        if fromHere == held, !isEmpty {
+            // More blocks than one call takes, and it took all of those: the socket was not asked for the others.
+            switch send(to: descriptor) {
+            case .all: return send(to: descriptor, followedBy: data)
+            case .blocked: break
+            case .broken(let code): return (.broken(code), true)
+            }
+        }
         let rest = UnsafeRawBufferPointer(rebasing: data[(max(0, sent) - fromHere)...])
         guard append(rest) == rest.count else { return (.blocked, false) }
         return (isEmpty ? .all : .blocked, true)

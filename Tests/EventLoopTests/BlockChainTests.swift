@@ -190,6 +190,78 @@ struct BlockChainTests {
         #expect(pool.usedBytes == 0)
     }
 
+    @Test func `no more than asked for is sent`() throws {
+        let pool = BlockPool(limitBytes: 1 << 20)
+        let ends = try socketPair()
+        let bytes = (0..<3 * block).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        do {
+            var chain = BlockChain(in: pool)
+            let taken = chain.addAll(bytes)
+            #expect(taken)
+            for (limit, left) in [(0, 0), (-1, 0), (1, 1), (block - 1, block), (block + 5, 2 * block + 5), (.max, 3 * block)] {
+                let sent = chain.send(to: ends.0, upTo: limit)
+                #expect(sent == .all)
+                #expect(chain.count == bytes.count - left)
+            }
+        }
+        close(ends.0)
+        #expect(rest(of: ends.1) == bytes)
+        close(ends.1)
+    }
+
+    /// Held bytes, then data that was never in a block: whatever the socket takes, the order is kept, and `blocked` is said
+    /// only when the socket takes no more: an edge-triggered interest would wait for ever.
+    @Test(arguments: [0, 1, 62, 63, 64, 65, 100, 130], [0, 8192]) func `what is held goes before what follows`(_ blocks: Int, _ buffer: Int32) throws {
+        var random = Seeded(printedFor: "held and following")
+        for following in [0, 1, 20_000] {
+            let pool = BlockPool(limitBytes: 4 << 20)
+            let ends = try socketPair()
+            cl_set_buffers(ends.0, buffer == 0 ? 4 << 20 : buffer)
+            let held = random.bytes(blocks * block)
+            let data = random.bytes(following)
+            var arrived: [UInt8] = []
+            do {
+                var chain = BlockChain(in: pool)
+                let taken = chain.addAll(held)
+                #expect(taken)
+                var result = data.withUnsafeBytes { chain.send(to: ends.0, followedBy: $0) }
+                #expect(result.isComplete)
+                while result.sent == .blocked {
+                    let before = chain.count
+                    let more = chain.send(to: ends.0)
+                    #expect(more == .blocked && chain.count == before, "the socket took more: nobody would have asked it")
+                    var room = [UInt8](repeating: 0, count: 100_000)
+                    let n = cl_receive(ends.1, &room, room.count)
+                    guard n > 0 else { break }
+                    arrived += room[..<n]
+                    result.sent = chain.send(to: ends.0)
+                }
+                #expect(result.sent == .all)
+                #expect(chain.count == 0)
+            }
+            close(ends.0)
+            arrived += rest(of: ends.1)
+            close(ends.1)
+            #expect(arrived == held + data)
+            #expect(pool.usedBytes == 0)
+        }
+    }
+
+    @Test func `what follows and finds neither a socket nor a block is told`() throws {
+        let pool = BlockPool(limitBytes: 2 * 4096)
+        let ends = try socketPair()
+        cl_set_buffers(ends.0, 4096)
+        while cl_send(ends.0, [0], 1) == 1 {}
+        var chain = BlockChain(in: pool)
+        let data = [UInt8](repeating: 1, count: 3 * block)
+        let result = data.withUnsafeBytes { chain.send(to: ends.0, followedBy: $0) }
+        #expect(result.sent == .blocked && !result.isComplete)
+        close(ends.1)
+        let gone = data.withUnsafeBytes { chain.send(to: ends.0, followedBy: $0) }
+        #expect(gone.sent != .blocked && gone.sent != .all)
+        close(ends.0)
+    }
+
     @Test func `a peer that is gone is an error, and the bytes stay`() throws {
         let pool = BlockPool(limitBytes: 1 << 20)
         let ends = try socketPair()

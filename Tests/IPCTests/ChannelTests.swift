@@ -164,10 +164,11 @@ struct ChannelInboxTests {
             let ended = channel.flush(in: loop)
             #expect(ended == nil, "the end is found behind what has come")
         }
-        #expect(pool.usedBytes == 0)
         let found = received(loop, &channel)
         #expect(found.frames == Self.frames)
         #expect(found.end == .closed)
+        _ = consume channel
+        #expect(pool.usedBytes == 0)
     }
 
     @Test func `a peer that takes nothing more ends the channel`() throws {
@@ -229,6 +230,21 @@ struct ChannelInboxTests {
         let found = received(loop, &channel)
         #expect(found.frames == [Whole(Credit(count: 4))])
         #expect(found.end == .violation(.unexpectedType(0xDEAD)))
+    }
+
+    @Test func `descriptors that come on a data channel are dropped, its frames go on`() throws {
+        let loop = try Loop()
+        let ends = try socketPair()
+        let parcel = try Parcel()
+        var channel = try channel(ends.0, loop)
+        do {
+            let passed = parcel.copy()
+            for _ in 0..<3 { put(Whole(Credit(count: 4)).bytes, with: [passed.number, passed.number], to: ends.1) }
+        }
+        close(ends.1)
+        let found = received(loop, &channel)
+        #expect(found.frames == Array(repeating: Whole(Credit(count: 4)), count: 3))
+        #expect(parcel.copies == 0)
     }
 
     @Test func `two channels speak both ways at once through full sockets`() throws {

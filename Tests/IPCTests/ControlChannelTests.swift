@@ -223,6 +223,20 @@ struct ControlChannelTests {
         #expect(parcel.copies == 0)
     }
 
+    @Test(arguments: [9, 30, 250]) func `more descriptors than there is room for do not stay open either`(_ count: Int) throws {
+        let ends = try socketPair()
+        let peer = Descriptor(owning: ends.1)
+        let parcel = try Parcel()
+        do {
+            var channel = try control(ends.0, loop)
+            let passed = parcel.copy()
+            putMany(Array(repeating: passed.number, count: count), to: peer.number)
+            let found = received(&channel)
+            #expect(found.end == .violation(.descriptors))
+        }
+        #expect(parcel.copies == 0)
+    }
+
     @Test func `a peer that leaves amid a frame leaves no descriptor`() throws {
         let ends = try socketPair()
         let parcel = try Parcel()

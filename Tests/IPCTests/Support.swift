@@ -177,6 +177,33 @@ func put(_ bytes: [UInt8], to descriptor: Int32) {
     }
 }
 
+/// Sends one byte with more descriptors than the product ever would: the ancillary data is laid out by hand.
+func putMany(_ descriptors: [Int32], to socket: Int32) {
+    let size = MemoryLayout<cmsghdr>.size + descriptors.count * 4
+    let ancillary = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
+    defer { ancillary.deallocate() }
+    var header = cmsghdr()
+    header.cmsg_len = size
+    header.cmsg_level = SOL_SOCKET
+    header.cmsg_type = 1  // SCM_RIGHTS
+    ancillary.storeBytes(of: header, as: cmsghdr.self)
+    for (index, number) in descriptors.enumerated() {
+        ancillary.storeBytes(of: number, toByteOffset: MemoryLayout<cmsghdr>.size + 4 * index, as: Int32.self)
+    }
+    var byte: UInt8 = 0
+    withUnsafeMutableBytes(of: &byte) { bytes in
+        var piece = iovec(iov_base: bytes.baseAddress, iov_len: 1)
+        withUnsafeMutablePointer(to: &piece) { piece in
+            var message = msghdr()
+            message.msg_iov = piece
+            message.msg_iovlen = 1
+            message.msg_control = ancillary.baseAddress
+            message.msg_controllen = size
+            #expect(sendmsg(socket, &message, 0) == 1)
+        }
+    }
+}
+
 /// Sends bytes with descriptors attached to the first of them, as a peer may or may not be entitled to.
 func put(_ bytes: [UInt8], with descriptors: [Int32], to descriptor: Int32) {
     let n = bytes.withUnsafeBytes { cl_send_descriptors(descriptor, $0.baseAddress, $0.count, descriptors, Int32(descriptors.count)) }
