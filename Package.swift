@@ -27,7 +27,7 @@ let package = Package(
     targets: [
         role("dispatcher", ["IPC", "Telemetry", "Configuration", "EventLoop", "JSON"]),
         module("JSON"),
-        module("Auditing", ["JSON", "HTTP"]),
+        module("Auditing", ["JSON"]),
         module("HTTP"),
         module("Configuration"),
         module("Telemetry", ["CLinux"]),
@@ -38,7 +38,7 @@ let package = Package(
 
         tests("Dispatcher", ["dispatcher", "Simulation", "IPC", "EventLoop"]),
         tests("JSON", ["JSON"]),
-        tests("Auditing", ["Auditing"]),
+        tests("Auditing", ["Auditing", "JSON"]),
         tests("HTTP", ["HTTP"]),
         tests("Configuration", ["Configuration"]),
         tests("IPC", ["IPC"]),
