@@ -35,7 +35,8 @@ struct Auditor {
     }
 
     var takesJobs: Bool { channelIsOpen && end == nil && !isLeaving && !isStalled }
-    var isIdle: Bool { running == 0 && overdue == 0 }
+    var load: Int { running + overdue }
+    var isIdle: Bool { load == 0 }
 
     fileprivate func isBetterForSuspect(than other: Auditor?) -> Bool {
         guard let other else { return true }
@@ -96,7 +97,7 @@ struct Auditors {
     func forTrusted() -> Int? {
         var best: Int?
         for index in all.indices where all[index].takesJobs && !all[index].isReserved && all[index].credits.available > 0 {
-            if let best, all[best].running <= all[index].running { continue }
+            if let best, all[best].load <= all[index].load { continue }
             best = index
         }
         return best
