@@ -116,6 +116,22 @@ import Testing
         #expect(harness.ledger[.redelivered] == 3)
     }
 
+    @Test func `a job that is interrupted for ever is given up`() {
+        let harness = Harness()
+        harness.capture("hangs")
+        var generation: UInt32 = 0
+        while harness.ledger.pending > 0, generation < 100 {
+            generation += 1
+            harness.attach(0, generation: generation)
+            guard let assignment = harness.next() else { return #expect(Bool(false), "not sent") }
+            #expect(assignment.attempt == 1)
+            harness.die(0, generation: generation, signal: 9, ordered: true)
+        }
+        #expect(generation == UInt32(Quarantine.mostDeliveries))
+        #expect(harness.ledger[.failedAuditorLost] == 1)
+        #expect(harness.events.count == 2)
+    }
+
     /// What the dispatcher is told, in which order, and whether the job comes back as a suspect.
     enum Word { case channel, ordered, unordered, second, unknown }
     static let ends: [(words: [Word], isBack: Bool, isSuspect: Bool)] = [

@@ -24,6 +24,8 @@ struct Climate {
     var isStormy = true
     /// One step in so many begins a capture.
     var calm = 2
+    /// How much time may pass in a step.
+    var pace: Duration = .milliseconds(200)
 
     init(seed: UInt64) {
         var random = SeededRandom(seed: seed &* 31 &+ 7)
@@ -40,6 +42,7 @@ struct Climate {
         longestDelay = .milliseconds(isStormy && random.oneIn(3) ? 2500 : 1 + random.below(400))
         poison = random.oneIn(3) ? 1 << 30 : 4 + random.below(30)
         calm = 1 + random.below(6)
+        pace = .milliseconds(100 + random.below(1500))
     }
 }
 
@@ -176,8 +179,8 @@ final class World {
     func act() {
         if random.oneIn(climate.calm) { beginCapture(UInt16(random.below(edges.count))) }
         switch random.below(4) {
-        case 0: pass(.milliseconds(200))
-        case 1: pass(.milliseconds(5))
+        case 0, 1: pass(climate.pace)
+        case 2: pass(.milliseconds(5))
         default: break
         }
         if random.oneIn(400) { pass(.seconds(6)) }

@@ -90,7 +90,7 @@ extension World {
         auditors[index].fromDispatcher = nil
         let ended = PeerEnded(kind: .audit, peer: place, generation: auditors[index].generation, signal: signal, ordered: ordered)
         for _ in 0...(random.oneIn(5) ? 1 : 0) { network.send(.peerEnded(ended, owed: 0), on: control, at: clock.now) }
-        auditors[index].restart = clock.now + random.duration(upTo: .seconds(2))
+        auditors[index].restart = clock.now + random.duration(upTo: .milliseconds(isQuiet ? 100 : 800))
     }
 
     /// The channel breaks, both processes live on; the auditor forgets what it was doing for it.

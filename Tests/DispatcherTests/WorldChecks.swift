@@ -42,8 +42,11 @@ extension World {
     /// Without new faults, all that is held comes to an end by itself; nobody is stuck.
     func calmDown() {
         isQuiet = true
-        for index in auditors.indices where auditors[index].isAlive && !auditors[index].isDraining {
-            auditors[index].work.removeAll { $0.done > clock.now + .seconds(3600) }  // the hung come to their senses
+        for index in auditors.indices where auditors[index].isAlive {
+            // The hung come to their senses, and answer late.
+            auditors[index].work = auditors[index].work.map { work in
+                Work(lease: work.lease, number: work.number, done: min(work.done, clock.now + .seconds(4)), dies: work.dies)
+            }
         }
         for _ in 0..<4000 where dispatch.jobs.count > 0 && failure == nil {
             step += 1
