@@ -49,6 +49,28 @@ import Testing
         #expect(harness.dispatch.statistics.failed == 1)
     }
 
+    @Test func `a death in company proves nothing: three alone are still needed`() throws {
+        let harness = Harness(workers: 2, queue: 2)
+        harness.attach(0, credits: 2)
+        harness.capture("poison")
+        harness.capture("bystander")
+        for _ in 0..<2 { #expect(harness.next() != nil) }
+        harness.die(0)
+        for generation: UInt32 in 2...4 {
+            #expect(harness.ledger[.quarantined] == 0)
+            harness.attach(0, generation: generation, credits: 2)
+            var assignment = try #require(harness.next())
+            if harness.id(assignment) == "bystander" {
+                harness.complete(assignment)
+                assignment = try #require(harness.next())
+            }
+            #expect(harness.id(assignment) == "poison")
+            harness.die(0, generation: generation)
+        }
+        #expect(harness.ledger[.quarantined] == 1)
+        #expect(harness.ledger[.audited] == 1)
+    }
+
     @Test func `suspects run alone, one after the other`() throws {
         let harness = Harness(workers: 10, queue: 10)
         harness.attach(0, credits: 5)

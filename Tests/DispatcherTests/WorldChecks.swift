@@ -24,10 +24,14 @@ extension World {
             fail("\(dispatch.jobs.count) held, \(running.count) running, \(dispatch.queue.count) waiting")
         }
         var seen = Set<JobID>()
+        var bytes = 0
         for job in running.map(\.job) + dispatch.queue.trusted.all + dispatch.queue.suspects.all {
             if !seen.insert(job).inserted { fail("a job is in two places") }
-            if !dispatch.jobs.contains(job) { fail("a job that is gone is still waiting or running") }
+            let count = dispatch.jobs.with(job) { $0.capture.count }
+            if count == nil { fail("a job that is gone is still waiting or running") }
+            bytes += count ?? 0
         }
+        if bytes != dispatch.jobs.bytes { fail("\(bytes) bytes held, \(dispatch.jobs.bytes) counted") }
         for auditor in dispatch.auditors.all {
             let held = dispatch.leases.all.filter { $0.place == auditor.place && $0.generation == auditor.generation }
             if held.count(where: { !$0.isExpired }) != auditor.running { fail("auditor \(auditor.place) miscounted") }
@@ -54,12 +58,24 @@ extension World {
             pump()
             check()
         }
-        if dispatch.jobs.count > 0 { fail("\(dispatch.jobs.count) jobs are stuck") }
+        if dispatch.jobs.count > 0 { return fail("\(dispatch.jobs.count) jobs are stuck") }
+        // When all that was said has arrived, both sides of a channel count the same credits.
+        for _ in 0..<200 where failure == nil {
+            step += 1
+            clock.advance(by: .milliseconds(50))
+            pump()
+            check()
+        }
+        for auditor in dispatch.auditors.all where auditor.takesJobs {
+            let peer = auditors[Int(auditor.place)]
+            guard peer.isAlive, peer.generation == auditor.generation, auditor.isIdle, peer.work.isEmpty else { continue }
+            if auditor.credits.available != peer.granted { fail("\(peer.granted) credits granted, \(auditor.credits.available) left") }
+        }
     }
 
     /// Drains, ends the edges, and draws the balance.
     func finish() {
-        dispatch.drain(until: clock.now + .seconds(2))
+        dispatch.drain(until: clock.now + random.duration(upTo: .seconds(2)))
         for _ in 0..<120 where failure == nil {
             step += 1
             if random.oneIn(3) { beginCapture(UInt16(random.below(edges.count))) }
