@@ -411,30 +411,3 @@ struct Dispatch: ~Copyable {
     /// What `/stats` shows of the pool (FEATURES W3).
     var statistics: PoolStatistics { PoolStatistics(self) }
 }
-
-struct PoolStatistics: Equatable {
-    /// What can run at once now.
-    let workers: Int
-    let queueSize: Int
-    /// At most `queueSize`: further waiting jobs stand in the places of workers that cannot run now.
-    let queueUsed: Int
-    let running: Int
-    /// Jobs accepted.
-    let submitted: UInt64
-    /// Finished jobs, failed ones included.
-    let completed: UInt64
-    let failed: UInt64
-    let accepting: Bool
-
-    fileprivate init(_ dispatch: borrowing Dispatch) {
-        let ledger = dispatch.ledger
-        workers = min(dispatch.limits.workers, dispatch.auditors.capacity)
-        queueSize = dispatch.limits.queueJobs
-        queueUsed = min(dispatch.queue.count, queueSize)
-        running = dispatch.leases.running
-        submitted = ledger[.entered]
-        failed = ledger[.failedTimeout] + ledger[.failedEngineError] + ledger[.failedAuditorLost] + ledger[.quarantined]
-        completed = ledger[.audited] + ledger[.skippedNotAuditable] + ledger[.skippedContentEncoding] + failed
-        accepting = !dispatch.isDraining
-    }
-}

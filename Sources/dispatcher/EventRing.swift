@@ -33,7 +33,7 @@ struct EventRing: ~Copyable {
     init(epoch: UInt64, countLimit: Int, byteLimit: Int) {
         self.epoch = epoch
         entries = [Entry](repeating: Entry(), count: min(max(1, countLimit), 1 << 20))
-        memory = .allocate(byteCount: max(Self.mostEventBytes, byteLimit), alignment: 16)
+        memory = .allocate(byteCount: min(max(Self.mostEventBytes, byteLimit), 1 << 32), alignment: 16)
     }
 
     deinit { memory.deallocate() }
