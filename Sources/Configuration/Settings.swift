@@ -1,0 +1,72 @@
+// The values of all settings, typed, with their defaults. Names, limits, help and readers are in `SettingsTable`:
+// a new setting is one property here and one row there (a test counts both).
+
+/// What this installation was told to do. `Settings()` are the defaults.
+package struct Settings: Equatable, Sendable {
+    // Addresses
+    package var host = "127.0.0.1"
+    package var port = 8080
+    package var webSocketPort = 8081
+    package var accessToken = ""
+    package var allowedOrigins = AllowedOrigins.localOnly
+
+    // Upstream
+    package var upstreamURL = UpstreamURL(isTLS: true, host: "api.openai.com", port: 443, basePath: "")
+    package var upstreamTimeout = Duration.seconds(120)
+    package var upstreamCAFile = ""
+    package var connectTimeout = Duration.seconds(10)
+    package var upstreamIdleConnections = 128
+    package var upstreamIdleTimeout = Duration.seconds(90)
+
+    // Audits
+    package var auditEnabled = true
+    package var sampleRate = 1.0
+    package var engine = AuditEngine.embedded
+    package var grpcAddress = HostAndPort(host: "localhost", port: 50051)
+    package var grpcTimeout = Duration.seconds(30)
+    package var auditTimeout = Duration.seconds(30)
+    package var workerCount = 10
+    package var queueSize = 1000
+    package var queueBytes = 256 << 20
+    package var captureBodyLimitBytes = 256 << 10
+    package var captureMemoryBytes = 64 << 20
+    package var testMode = false
+
+    // Processes
+    package var auditorCount = 1
+    package var edgeCount = 1
+    package var runtimeDirectory = ""
+    package var libexecDirectory = ""
+    package var drainTimeout = Duration.seconds(45)
+    package var hungTimeout = Duration.seconds(10)
+    package var auditorHungTimeout = Duration.seconds(3)
+    package var backtrace = false
+
+    // Events
+    package var eventRingCount = 10_000
+    package var eventRingBytes = 32 << 20
+
+    // Logs
+    package var logLevel = LogLevel.info
+    package var accessLog = AccessLog.off
+
+    // Clients
+    package var maxConnections = 10_000
+    package var maxHeadBytes = 64 << 10
+    package var maxHeaderFields = 100
+    package var maxTargetBytes = 16 << 10
+    package var maxRequestBodyBytes = 64 << 20
+    package var headTimeout = Duration.seconds(10)
+    package var bodyIdleTimeout = Duration.seconds(60)
+    package var keepAliveTimeout = Duration.seconds(75)
+
+    /// The defaults on a machine of so many cores: one auditor each, within the limits of `TRUTHTABLE_AUDITOR_COUNT`.
+    package init(cores: Int = 1) {
+        auditorCount = min(max(cores, SettingsTable.auditorCounts.lowerBound), SettingsTable.auditorCounts.upperBound)
+    }
+
+    /// Whether only this machine can connect: elsewhere, dashboards and statistics need the access token.
+    package var listensOnLoopbackOnly: Bool {
+        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && Notation.isIPv4(host))
+    }
+}

@@ -1,0 +1,183 @@
+// Every setting, declared once: name, kind and limits, help, the roles that get it, what a change needs.
+// `--help`, README's table, validation and what a child is told all follow from these rows; defaults are in `Settings`.
+
+package enum SettingsTable {
+    package static let prefix = "TRUTHTABLE_"
+
+    /// As many as the scoreboard has places for.
+    static let auditorCounts = 1...64
+    static let edgeCounts = 1...16
+
+    /// Longer than any call that is worth waiting for; a typing error of a unit is more likely.
+    private static let aDay = Duration.seconds(86_400)
+
+    /// One data frame of the processes' channels; a capture (two heads, two bodies, its fixed part) must fit into it.
+    static let frameBytes = 1 << 20
+    static let captureFixedBytes = 16 << 10
+
+    package static let sections: [SettingsSection] = [
+        SettingsSection("Addresses", addresses), SettingsSection("Upstream", upstream),
+        SettingsSection("Audits", audits),
+        SettingsSection("Processes", processes), SettingsSection("Events", events), SettingsSection("Logs", logs),
+        SettingsSection("Limits for clients", clients),
+    ]
+
+    package static let all: [Setting] = sections.flatMap(\.settings)
+
+    package static func setting(named name: String) -> Setting? { byName[name] }
+
+    private static let byName = Dictionary(all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+
+    private static let addresses: [Setting] = [
+        Setting(
+            "HOST", .listenAddress(\.host), [.supervisor],
+            "Address that both ports listen on; 0.0.0.0 or :: for every interface"),
+        Setting(
+            "PORT", .port(\.port), [.supervisor],
+            "Port of the proxy and the API; 0 takes a free one"),
+        Setting(
+            "WS_PORT", .port(\.webSocketPort), [.supervisor],
+            "Port of the dashboards' WebSocket; 0 takes a free one"),
+        Setting(
+            "ACCESS_TOKEN", .token(\.accessToken), [.supervisor, .edge, .broadcaster], isSecret: true,
+            "Who shows it may see dashboards, audits and metrics from elsewhere than this machine",
+            defaultNote: "none; made at the start when HOST is not loopback"),
+        Setting(
+            "ALLOWED_ORIGINS", .origins(\.allowedOrigins), [.edge, .broadcaster],
+            "Web pages that may read answers: origins separated by commas, `local` for this machine's, `*` for all"),
+    ]
+
+    private static let upstream: [Setting] = [
+        Setting(
+            "UPSTREAM_URL", .upstream(\.upstreamURL), [.supervisor, .edge],
+            "LLM API that requests are forwarded to: http or https, host, optional port and base path"),
+        Setting(
+            "UPSTREAM_TIMEOUT", .duration(\.upstreamTimeout, .milliseconds(100)...aDay), [.edge],
+            "Longest wait for the first byte of an answer, and between bytes"),
+        Setting(
+            "UPSTREAM_CA_FILE", .path(\.upstreamCAFile), [.edge],
+            "Certificates (PEM) to trust for the upstream", defaultNote: "the system's"),
+        Setting(
+            "CONNECT_TIMEOUT", .duration(\.connectTimeout, .milliseconds(100)...aDay), [.edge],
+            "Longest wait for a connection to the upstream, TLS included"),
+        Setting(
+            "UPSTREAM_IDLE_CONNECTIONS", .count(\.upstreamIdleConnections, 0...65_536), [.edge],
+            "Idle connections to the upstream that each edge keeps"),
+        Setting(
+            "UPSTREAM_IDLE_TIMEOUT", .duration(\.upstreamIdleTimeout, .milliseconds(100)...aDay), [.edge],
+            "How long an idle connection to the upstream is kept"),
+    ]
+
+    private static let audits: [Setting] = [
+        Setting(
+            "AUDIT_ENABLED", .flag(\.auditEnabled), [.supervisor, .edge], change: .live,
+            "Whether answers are audited; off, TruthTable is a plain proxy"),
+        Setting(
+            "SAMPLE_RATE", .ratio(\.sampleRate), [.dispatcher], change: .live,
+            "Part of the captured answers that is audited, 0 to 1"),
+        Setting(
+            "ENGINE", .choice(\.engine), [.supervisor, .dispatcher, .auditor],
+            "What audits: the embedded engine, a gRPC engine or an LLM as judge (this build: embedded)"),
+        Setting(
+            "GRPC_ADDRESS", .hostAndPort(\.grpcAddress), [.supervisor, .auditor],
+            "Address of the gRPC audit engine"),
+        Setting(
+            "GRPC_TIMEOUT", .duration(\.grpcTimeout, .milliseconds(100)...aDay), [.auditor],
+            "Longest wait for the gRPC engine's verdict"),
+        Setting(
+            "AUDIT_TIMEOUT", .duration(\.auditTimeout, .milliseconds(100)...aDay), [.dispatcher, .auditor],
+            "Deadline of one audit"),
+        Setting(
+            "WORKER_COUNT", .count(\.workerCount, 1...1024), [.supervisor, .dispatcher],
+            "Audits that may run at once, over all auditors"),
+        Setting(
+            "QUEUE_SIZE", .count(\.queueSize, 1...1_000_000), [.dispatcher],
+            "Audits that may wait; more are dropped and counted"),
+        Setting(
+            "QUEUE_BYTES", .bytes(\.queueBytes, 1 << 20...1 << 40), [.dispatcher],
+            "Memory for waiting audits"),
+        Setting(
+            "CAPTURE_BODY_LIMIT", .bytes(\.captureBodyLimitBytes, 0...512 << 10), [.edge],
+            "Bytes of each request's and each answer's body that are kept for the audit"),
+        Setting(
+            "CAPTURE_MEMORY", .bytes(\.captureMemoryBytes, 1 << 20...1 << 40), [.edge],
+            "Memory of each edge for captures; more are dropped and counted"),
+        Setting(
+            "TEST_MODE", .flag(\.testMode), [.supervisor, .edge],
+            "Answer requests that carry `test_response` with that text, without the upstream"),
+    ]
+
+    private static let processes: [Setting] = [
+        Setting(
+            "AUDITOR_COUNT", .count(\.auditorCount, auditorCounts), [.supervisor, .dispatcher],
+            "Auditor processes", defaultNote: "number of cores"),
+        Setting(
+            "EDGE_COUNT", .count(\.edgeCount, edgeCounts), [.supervisor],
+            "Edge processes"),
+        Setting(
+            "RUNTIME_DIR", .path(\.runtimeDirectory), [.supervisor, .edge, .broadcaster],
+            "Directory of the sockets by which the product's parts and `truthtable status` meet",
+            defaultNote: "$XDG_RUNTIME_DIR/truthtable-PORT, else /tmp/truthtable-UID-PORT"),
+        Setting(
+            "LIBEXEC_DIR", .path(\.libexecDirectory), [.supervisor],
+            "Directory of the truthtable-ROLE executables", defaultNote: "beside `truthtable`"),
+        Setting(
+            "DRAIN_TIMEOUT", .duration(\.drainTimeout, .zero...aDay), [.supervisor, .edge, .dispatcher, .broadcaster],
+            "Time for open requests and queued audits to finish when TruthTable is stopped"),
+        Setting(
+            "HUNG_TIMEOUT", .duration(\.hungTimeout, .milliseconds(500)...aDay), [.supervisor],
+            "A process that shows no life for so long is killed and started again"),
+        Setting(
+            "AUDITOR_HUNG_TIMEOUT", .duration(\.auditorHungTimeout, .milliseconds(500)...aDay), [.supervisor],
+            "The same for auditors"),
+        Setting(
+            "BACKTRACE", .flag(\.backtrace), [.supervisor],
+            "Print backtraces of crashes; needs a Swift toolchain and slows restarts"),
+    ]
+
+    private static let events: [Setting] = [
+        Setting(
+            "EVENT_RING_COUNT", .count(\.eventRingCount, 1...10_000_000), [.dispatcher, .broadcaster],
+            "Recent events kept for dashboards that come back"),
+        Setting(
+            "EVENT_RING_BYTES", .bytes(\.eventRingBytes, 1 << 20...1 << 40), [.dispatcher, .broadcaster],
+            "Memory for them, in the dispatcher and again in the broadcaster"),
+    ]
+
+    private static let logs: [Setting] = [
+        Setting(
+            "LOG_LEVEL", .choice(\.logLevel), Set(ProcessRole.allCases), change: .live,
+            "Least level of the lines on standard error"),
+        Setting(
+            "ACCESS_LOG", .accessLog(\.accessLog), [.supervisor, .edge],
+            "File that gets a line for each request; `-` for standard error, empty for none",
+            defaultNote: "none"),
+    ]
+
+    private static let clients: [Setting] = [
+        Setting(
+            "MAX_CONNECTIONS", .count(\.maxConnections, 1...1_000_000), [.supervisor, .edge, .broadcaster],
+            "Open client connections of each edge and of the broadcaster"),
+        Setting(
+            "MAX_HEAD_BYTES", .bytes(\.maxHeadBytes, 1 << 10...256 << 10), [.edge, .broadcaster],
+            "Request line and header fields of a request, and of an answer"),
+        Setting(
+            "MAX_HEADER_FIELDS", .count(\.maxHeaderFields, 8...1000), [.edge, .broadcaster],
+            "Header fields of a request, and of an answer"),
+        Setting(
+            "MAX_TARGET_BYTES", .bytes(\.maxTargetBytes, 256...128 << 10), [.edge, .broadcaster],
+            "Path and query of a request"),
+        Setting(
+            "MAX_REQUEST_BODY", .bytes(\.maxRequestBodyBytes, 0...1 << 40), [.edge],
+            "Body of a request"),
+        Setting(
+            "HEAD_TIMEOUT", .duration(\.headTimeout, .milliseconds(100)...aDay), [.edge, .broadcaster],
+            "Longest wait for a request's whole head once it began"),
+        Setting(
+            "BODY_IDLE_TIMEOUT", .duration(\.bodyIdleTimeout, .milliseconds(100)...aDay), [.edge],
+            "Longest pause of a client in its request's body, or in taking the answer"),
+        Setting(
+            "KEEPALIVE_TIMEOUT", .duration(\.keepAliveTimeout, .milliseconds(100)...aDay), [.edge, .broadcaster],
+            "How long a client's connection is kept between requests"),
+    ]
+}

@@ -1,0 +1,305 @@
+// What is counted, declared once: the scoreboard's cells, the ledger and `/metrics` follow from here. A case is where the
+// code counts; its definition says the name, the label, the help and who counts it. Names are an interface: they stay.
+
+/// What a cell of the scoreboard is called and means.
+package struct CellDefinition: Sendable {
+    package enum Unit: Sendable {
+        case count
+        /// Shown in seconds.
+        case microseconds
+        /// Shown as a decimal number.
+        case millionths
+    }
+
+    /// Name in snake_case, without `truthtable_` and `_total`; cells of one family differ in their label only.
+    package let family: String
+    /// Such as `reason`, `queue_full`.
+    package let label: (name: String, value: String)?
+    package let help: String
+    package let unit: Unit
+    /// In whose slots the cell counts.
+    package let owners: [Place.Group]
+
+    init(
+        _ owners: [Place.Group], _ family: String, label: (name: String, value: String)? = nil, unit: Unit = .count,
+        _ help: String
+    ) {
+        self.owners = owners
+        self.family = family
+        self.label = label
+        self.help = help
+        self.unit = unit
+    }
+
+    /// `dropped_queue_full`.
+    package var name: String { label.map { "\(family)_\($0.value)" } ?? family }
+}
+
+/// Monotonic counts. A new one goes to the end of its group: the layout of the scoreboard is checked by its names.
+package enum Counter: Int, CaseIterable, Sendable {
+    // Ledger, counted by the edge: `captured` first, then what became of it.
+    case captured
+    case captureSent
+    case droppedCaptureBacklog
+
+    // Ledger, counted by the dispatcher: `pendingEntered`, then an outcome, then `pendingLeft`.
+    case pendingEntered
+    case pendingLeft
+    case audited
+    case skippedNotAuditable
+    case skippedContentEncoding
+    case skippedSampledOut
+    case droppedQueueFull
+    case droppedShutdown
+    case droppedMalformed
+    case failedTimeout
+    case failedEngineError
+    case failedDispatcherLost
+    case failedAuditorLost
+    case quarantined
+
+    // Edge
+    case requests
+    case responses1xx
+    case responses2xx
+    case responses3xx
+    case responses4xx
+    case responses5xx
+    case clientAborts
+    case upstreamFailures
+    case badRequests
+    case connectionsAccepted
+    case connectionsRefused
+    case upstreamConnections
+    case clientReceivedBytes
+    case clientSentBytes
+    case capturedBytes
+
+    // Dispatcher
+    case jobsSubmitted
+    case jobsCompleted
+    case jobsFailed
+    case jobsRedelivered
+    case lateResults
+    case eventsEmitted
+    case scoredAudits
+    case trustScoreSum
+
+    // Auditors
+    case engineRuns
+    case engineErrors
+    case engineTime
+
+    // Broadcaster
+    case eventsReceived
+    case clientsConnected
+    case messagesSent
+    case slowClientsDropped
+
+    // Supervisor
+    case restartsEdge
+    case restartsDispatcher
+    case restartsAuditor
+    case restartsBroadcaster
+    case hungKilled
+
+    // Every process
+    case framesMalformed
+    case logLinesDropped
+
+    package var definition: CellDefinition {
+        switch self {
+        case .captured: CellDefinition([.edge], "captured", "Answers captured for audit")
+        case .captureSent: CellDefinition([.edge], "capture_sent", "Captures written to the dispatcher's channel")
+        case .droppedCaptureBacklog: .dropped([.edge], "capture_backlog")
+
+        case .pendingEntered:
+            CellDefinition([.dispatcher], "pending_entered", "Captures that began to wait for their outcome")
+        case .pendingLeft: CellDefinition([.dispatcher], "pending_left", "Captures whose outcome is known")
+        case .audited: CellDefinition([.dispatcher], "audited", "Captures with a verdict")
+        case .skippedNotAuditable: .skipped("not_auditable")
+        case .skippedContentEncoding: .skipped("content_encoding")
+        case .skippedSampledOut: .skipped("sampled_out")
+        case .droppedQueueFull: .dropped([.dispatcher], "queue_full")
+        case .droppedShutdown: .dropped([.dispatcher], "shutdown")
+        case .droppedMalformed: .dropped([.dispatcher], "malformed")
+        case .failedTimeout: .failed("timeout")
+        case .failedEngineError: .failed("engine_error")
+        case .failedDispatcherLost: .failed("dispatcher_lost")
+        case .failedAuditorLost: .failed("auditor_lost")
+        case .quarantined:
+            CellDefinition([.dispatcher], "quarantined", "Captures set apart because auditors died of them")
+
+        case .requests: CellDefinition([.edge], "requests", "Requests read from clients")
+        case .responses1xx: .responses("1xx")
+        case .responses2xx: .responses("2xx")
+        case .responses3xx: .responses("3xx")
+        case .responses4xx: .responses("4xx")
+        case .responses5xx: .responses("5xx")
+        case .clientAborts: CellDefinition([.edge], "client_aborts", "Exchanges that clients left before their end")
+        case .upstreamFailures: CellDefinition([.edge], "upstream_failures", "Exchanges that the upstream failed")
+        case .badRequests: CellDefinition([.edge], "bad_requests", "Requests refused for what they are")
+        case .connectionsAccepted:
+            CellDefinition([.edge, .broadcaster], "connections_accepted", "Connections of clients that were accepted")
+        case .connectionsRefused:
+            CellDefinition([.edge, .broadcaster], "connections_refused", "Connections of clients closed at a limit")
+        case .upstreamConnections: CellDefinition([.edge], "upstream_connections", "Connections made to the upstream")
+        case .clientReceivedBytes: CellDefinition([.edge], "client_received_bytes", "Bytes received from clients")
+        case .clientSentBytes: CellDefinition([.edge], "client_sent_bytes", "Bytes sent to clients")
+        case .capturedBytes: CellDefinition([.edge], "captured_bytes", "Bytes of bodies copied for audit")
+
+        case .jobsSubmitted: CellDefinition([.dispatcher], "jobs_submitted", "Audits taken into the queue")
+        case .jobsCompleted: CellDefinition([.dispatcher], "jobs_completed", "Audits finished, failed ones included")
+        case .jobsFailed: CellDefinition([.dispatcher], "jobs_failed", "Audits finished without a verdict")
+        case .jobsRedelivered:
+            CellDefinition([.dispatcher], "jobs_redelivered", "Audits begun again at another auditor")
+        case .lateResults: CellDefinition([.dispatcher], "late_results", "Results of leases that were over, ignored")
+        case .eventsEmitted: CellDefinition([.dispatcher], "events_emitted", "Events numbered and sent on")
+        case .scoredAudits: CellDefinition([.dispatcher], "scored_audits", "Verdicts with a trust score")
+        case .trustScoreSum:
+            CellDefinition([.dispatcher], "trust_score_sum", unit: .millionths, "Sum of the trust scores of verdicts")
+
+        case .engineRuns: CellDefinition([.auditor], "engine_runs", "Audits begun by an engine")
+        case .engineErrors: CellDefinition([.auditor], "engine_errors", "Audits that an engine could not finish")
+        case .engineTime:
+            CellDefinition([.auditor], "engine_seconds", unit: .microseconds, "Time that engines spent on audits")
+
+        case .eventsReceived: CellDefinition([.broadcaster], "events_received", "Events received from the dispatcher")
+        case .clientsConnected: CellDefinition([.broadcaster], "clients_connected", "Dashboards that connected")
+        case .messagesSent: CellDefinition([.broadcaster], "messages_sent", "Messages queued to dashboards")
+        case .slowClientsDropped:
+            CellDefinition([.broadcaster], "slow_clients_dropped", "Dashboards closed because they did not keep up")
+
+        case .restartsEdge: .restarts("edge")
+        case .restartsDispatcher: .restarts("dispatcher")
+        case .restartsAuditor: .restarts("auditor")
+        case .restartsBroadcaster: .restarts("broadcaster")
+        case .hungKilled: CellDefinition([.supervisor], "hung_killed", "Processes killed because they showed no life")
+
+        case .framesMalformed:
+            CellDefinition(CellDefinition.everyone, "frames_malformed", "Frames that closed their channel")
+        case .logLinesDropped:
+            CellDefinition(CellDefinition.everyone, "log_lines_dropped", "Log lines that found no room")
+        }
+    }
+}
+
+/// Counts of the dispatcher for each edge place, so that what a dead channel swallowed can be told.
+package enum EdgeCounter: Int, CaseIterable, Sendable {
+    /// Captures received.
+    case received
+    /// Sent by the edge and never received.
+    case droppedChannelLost
+    /// Captured and never sent, because the edge died.
+    case droppedEdgeLost
+
+    package var definition: CellDefinition {
+        switch self {
+        case .received: CellDefinition([.dispatcher], "received", "Captures received from an edge")
+        case .droppedChannelLost: .dropped([.dispatcher], "channel_lost")
+        case .droppedEdgeLost: .dropped([.dispatcher], "edge_lost")
+        }
+    }
+}
+
+/// Values of now. They begin at 0 with each process.
+package enum Gauge: Int, CaseIterable, Sendable {
+    case connectionsOpen
+    case upstreamConnectionsOpen
+    case upstreamConnectionsIdle
+    case captureMemoryBytes
+    case captureBacklog
+
+    case queueSize
+    case queueUsed
+    case queueUsedBytes
+    case runningJobs
+    case workers
+    case accepting
+
+    case clientsOpen
+    case ringEvents
+    case ringBytes
+
+    package var definition: CellDefinition {
+        switch self {
+        case .connectionsOpen: CellDefinition([.edge, .broadcaster], "connections_open", "Open connections of clients")
+        case .upstreamConnectionsOpen:
+            CellDefinition([.edge], "upstream_connections_open", "Open connections to the upstream, idle ones included")
+        case .upstreamConnectionsIdle:
+            CellDefinition([.edge], "upstream_connections_idle", "Idle connections to the upstream")
+        case .captureMemoryBytes: CellDefinition([.edge], "capture_memory_bytes", "Memory in use for captures")
+        case .captureBacklog:
+            CellDefinition([.edge], "capture_backlog", "Captures that wait for the dispatcher's channel")
+
+        case .queueSize: CellDefinition([.dispatcher], "queue_size", "Audits that may wait")
+        case .queueUsed: CellDefinition([.dispatcher], "queue_used", "Audits that wait")
+        case .queueUsedBytes: CellDefinition([.dispatcher], "queue_used_bytes", "Memory in use for waiting audits")
+        case .runningJobs: CellDefinition([.dispatcher], "running_jobs", "Audits that run")
+        case .workers: CellDefinition([.dispatcher], "workers", "Audits that can run at once now")
+        case .accepting: CellDefinition([.dispatcher], "accepting", "1 while new audits are taken")
+
+        case .clientsOpen: CellDefinition([.broadcaster], "clients_open", "Dashboards connected")
+        case .ringEvents: CellDefinition([.dispatcher, .broadcaster], "ring_events", "Recent events kept")
+        case .ringBytes: CellDefinition([.dispatcher, .broadcaster], "ring_bytes", "Memory in use for recent events")
+        }
+    }
+}
+
+/// How long things take, in buckets.
+package enum Histogram: Int, CaseIterable, Sendable {
+    /// From a request's last byte to the first byte of the answer.
+    case upstreamFirstByte
+    /// From a request's first byte to the answer's last.
+    case exchange
+    /// From the capture's arrival at the dispatcher to its verdict.
+    case auditWait
+    /// The engine's part of it.
+    case audit
+
+    package var definition: CellDefinition {
+        switch self {
+        case .upstreamFirstByte:
+            CellDefinition([.edge], "upstream_first_byte_seconds", "Wait for the first byte of the upstream's answer")
+        case .exchange:
+            CellDefinition([.edge], "exchange_seconds", "Time from a request's first byte to its answer's last")
+        case .auditWait:
+            CellDefinition([.dispatcher], "audit_wait_seconds", "Time from a capture's arrival to its outcome")
+        case .audit: CellDefinition([.dispatcher], "audit_seconds", "Time of an audit in its engine")
+        }
+    }
+
+    /// Upper bounds of the buckets in microseconds. A last bucket has no bound.
+    package static let bounds: [UInt64] = [
+        1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+        10_000_000, 30_000_000, 120_000_000,
+    ]
+}
+
+extension CellDefinition {
+    /// Those with a process of their own today.
+    fileprivate static let everyone: [Place.Group] = [.supervisor, .dispatcher, .broadcaster, .edge, .auditor]
+
+    fileprivate static func dropped(_ owners: [Place.Group], _ reason: String) -> Self {
+        Self(
+            owners, "dropped", label: ("reason", reason), "Captures that were not audited for want of room or a process"
+        )
+    }
+
+    fileprivate static func skipped(_ reason: String) -> Self {
+        Self([.dispatcher], "skipped", label: ("reason", reason), "Captures that there was no cause to audit")
+    }
+
+    fileprivate static func failed(_ reason: String) -> Self {
+        Self([.dispatcher], "failed", label: ("reason", reason), "Captures whose audit ended without a verdict")
+    }
+
+    fileprivate static func responses(_ statusClass: String) -> Self {
+        Self([.edge], "responses", label: ("class", statusClass), "Answers sent to clients by class of status")
+    }
+
+    /// Not `role`: that label says who counted.
+    fileprivate static func restarts(_ role: String) -> Self {
+        Self([.supervisor], "restarts", label: ("child", role), "Processes started again after their end")
+    }
+}
