@@ -1,8 +1,9 @@
 // Captures that edges sent and nobody received: their number follows from counts alone.
 //
-// An edge's captures go over one channel after the other. A boundary between channels is a known total: "up to here the
-// place had sent so many". Once every channel below a boundary has been read to its end, what was sent up to it and not
-// received is lost.
+// An edge's captures go over one channel after the other. A boundary between channels is a known total: "before this channel
+// the place had sent so many". Once every channel below a boundary has been read to its end, what was sent up to it and not
+// received is lost. Totals belong to a place and go on through restarts of its edge, as its scoreboard slot does: so neither
+// a new edge nor a new dispatcher needs to know what happened before it.
 import IPC
 
 /// What each edge place has sent, what has come, and so what was lost between.
@@ -23,14 +24,15 @@ struct CaptureLosses {
     }
 
     private struct Edge {
-        /// Sent by the incarnations of this place that are over.
-        var earlierSent: UInt64 = 0
         /// Received over channels below the last boundary passed, or booked as lost there.
         var accounted: UInt64 = 0
         var channels: [Channel] = []
         /// In order of arrival; the first one waits for channels to end.
         var boundaries: [Boundary] = []
-        var newestEnd: UInt32?
+
+        // Since the last `takeNews`.
+        var newlyReceived: UInt64 = 0
+        var newlyLost: UInt64 = 0
 
         /// The index of a channel, which is made when it is new.
         mutating func index(of generation: UInt32) -> Int {
@@ -39,20 +41,20 @@ struct CaptureLosses {
             return channels.count - 1
         }
 
-        mutating func receive(on generation: UInt32) { channels[index(of: generation)].received += 1 }
+        mutating func receive(on generation: UInt32) {
+            channels[index(of: generation)].received += 1
+            newlyReceived += 1
+        }
     }
 
     private var edges: [UInt16: Edge] = [:]
 
     init() {}
 
-    /// A place that sent captures to an earlier dispatcher: `Succession` has accounted for all of them.
-    /// - Parameters:
-    ///   - earlierSent: by incarnations that are over.
-    ///   - sent: by the living one.
-    mutating func adopt(_ place: UInt16, earlierSent: UInt64, sent: UInt64) {
-        edges[place, default: Edge()].earlierSent = earlierSent
-        edges[place, default: Edge()].accounted = earlierSent.plusAtMost(sent)
+    /// A place that sent captures to an earlier dispatcher, all of which were received, or are booked as lost now.
+    mutating func adopt(_ place: UInt16, sent: UInt64, lost: UInt64) {
+        edges[place, default: Edge()].accounted = sent
+        edges[place, default: Edge()].newlyLost += lost
     }
 
     /// A new channel; older ones may still hold captures that have not been read.
@@ -60,14 +62,12 @@ struct CaptureLosses {
         _ = edges[place, default: Edge()].index(of: generation)
     }
 
-    /// The channel's first message: its edge had handed `sentBefore` captures to earlier channels. Returns what is lost.
+    /// The channel's first message: the place had handed `sentBefore` captures to earlier channels. Returns what is lost.
     mutating func opened(_ place: UInt16, generation: UInt32, sentBefore: UInt64) throws(FrameError) -> UInt64 {
         guard sentBefore <= Self.mostSent else { throw .outOfRange("sent before") }
         return update(place) { edge in
             _ = edge.index(of: generation)
-            // Read late, from an incarnation whose total is known already: its end says more.
-            if let newest = edge.newestEnd, generation <= newest { return }
-            edge.boundaries.append(Boundary(end: generation, sent: edge.earlierSent.plusAtMost(sentBefore)))
+            edge.boundaries.append(Boundary(end: generation, sent: sentBefore))
         }
     }
 
@@ -85,14 +85,19 @@ struct CaptureLosses {
         }
     }
 
-    /// The edge process has been reaped; `generation` is its last channel's. Returns what is lost.
-    /// - Parameter owed: what it had captured and not dropped itself, from the scoreboard: sent, or waiting to be.
-    mutating func edgeEnded(_ place: UInt16, generation: UInt32, owed: UInt64) -> UInt64 {
-        if let newest = edges[place]?.newestEnd, generation <= newest { return 0 }  // reported twice
-        return update(place) { edge in
-            edge.newestEnd = generation
-            edge.earlierSent = edge.earlierSent.plusAtMost(owed)
-            edge.boundaries.append(Boundary(end: generation == .max ? .max : generation + 1, sent: edge.earlierSent))
+    /// The edge is dead and had sent so many, all incarnations together; `generation` is its last channel's. Returns what is
+    /// lost. Its successor's first message says the same, so this matters only when there is none.
+    mutating func edgeEnded(_ place: UInt16, generation: UInt32, sent: UInt64) -> UInt64 {
+        guard sent <= Self.mostSent else { return 0 }
+        return update(place) { $0.boundaries.append(Boundary(end: generation == .max ? .max : generation + 1, sent: sent)) }
+    }
+
+    /// Hands out what each place's captures became since the last time.
+    mutating func takeNews(_ body: (_ place: UInt16, _ received: UInt64, _ lost: UInt64) -> Void) {
+        for index in edges.values.indices where edges.values[index].newlyReceived > 0 || edges.values[index].newlyLost > 0 {
+            body(edges.keys[index], edges.values[index].newlyReceived, edges.values[index].newlyLost)
+            edges.values[index].newlyReceived = 0
+            edges.values[index].newlyLost = 0
         }
     }
 
@@ -103,14 +108,13 @@ struct CaptureLosses {
         var lost: UInt64 = 0
         while let boundary = edge.boundaries.first, !edge.channels.contains(where: { $0.isOpen && $0.generation < boundary.end }) {
             edge.boundaries.removeFirst()
-            for channel in edge.channels where channel.generation < boundary.end {
-                edge.accounted = edge.accounted.plusAtMost(channel.received)
-            }
+            for channel in edge.channels where channel.generation < boundary.end { edge.accounted += channel.received }
             edge.channels.removeAll { $0.generation < boundary.end }
             let missing = boundary.sent.lessOrZero(edge.accounted)
-            edge.accounted = edge.accounted.plusAtMost(missing)
-            lost = lost.plusAtMost(missing)
+            edge.accounted += missing
+            lost += missing
         }
+        edge.newlyLost += lost
         edges[place] = edge
         return lost
     }

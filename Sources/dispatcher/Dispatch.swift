@@ -6,7 +6,7 @@
 //
 // A state machine: inputs carry the time, nothing is read from a clock or a descriptor. After each batch of inputs its shell
 //  1. takes assignments (`nextAssignment`) until there is none, and lends each capture to the frame it sends;
-//  2. takes the ledger's news to the scoreboard, before anything of this batch leaves the process;
+//  2. takes the counts to the scoreboard (`DispatchCounts`), before anything of this batch leaves the process;
 //  3. sends subscribers the events after the last they got, and the log its facts;
 //  4. sets its timer by `nextAlarm`.
 import EventLoop
@@ -99,7 +99,7 @@ struct Dispatch: ~Copyable {
         }
         ledger.book(.entered)
         queue.append(id)
-        _ = events.append(.auditStarted, wall: moment.wall, job: id, json: started)
+        emit(.auditStarted, wall: moment.wall, job: id, json: started)
         return .queued(id)
     }
 
@@ -122,16 +122,19 @@ struct Dispatch: ~Copyable {
 
     // MARK: Edges
 
-    /// What is booked for earlier dispatchers, and where the counts of an edge place stand then; before any attachment.
-    mutating func succeed(_ succession: Succession, edges: [(place: UInt16, earlierSent: UInt64, sent: UInt64)]) {
-        ledger.book(.dropped(.channelLost), succession.channelLost)
-        ledger.book(.failed(.dispatcherLost), succession.dispatcherLost)
-        for edge in edges { losses.adopt(edge.place, earlierSent: edge.earlierSent, sent: edge.sent) }
+    /// What earlier dispatchers left: for each edge place what it has sent so far and what of it was lost, and the captures
+    /// that were received and not settled. Before any attachment.
+    mutating func succeed(edges: [(place: UInt16, sent: UInt64, lost: UInt64)], unsettled: UInt64) {
+        for edge in edges {
+            losses.adopt(edge.place, sent: edge.sent, lost: edge.lost)
+            ledger.book(.dropped(.channelLost), edge.lost)
+        }
+        ledger.book(.failed(.dispatcherLost), unsettled)
     }
 
     mutating func edgeAttached(_ place: UInt16, generation: UInt32) { losses.attached(place, generation: generation) }
 
-    /// A `CaptureOpen`.
+    /// - Parameter open: counts what its place sent before, all incarnations together.
     mutating func captureOpened(_ open: CaptureOpen, from place: UInt16, generation: UInt32) throws(FrameError) {
         bookLost(try losses.opened(place, generation: generation, sentBefore: open.sentBefore), place)
     }
@@ -141,10 +144,14 @@ struct Dispatch: ~Copyable {
         bookLost(losses.channelEnded(place, generation: generation), place)
     }
 
-    /// - Parameter owed: what the dead edge had captured and not dropped itself, by the scoreboard.
-    mutating func edgeEnded(_ place: UInt16, generation: UInt32, owed: UInt64) {
-        bookLost(losses.edgeEnded(place, generation: generation, owed: owed), place)
+    /// - Parameter sent: what the dead edge's place has sent in all, by the scoreboard. A successor that sends already would
+    ///   be counted in: where one is expected, leave this to its `CaptureOpen`.
+    mutating func edgeEnded(_ place: UInt16, generation: UInt32, sent: UInt64) {
+        bookLost(losses.edgeEnded(place, generation: generation, sent: sent), place)
     }
+
+    /// What each place's captures became since the last time. Taken before the ledger's news.
+    mutating func takeEdgeNews(_ body: (_ place: UInt16, _ received: UInt64, _ lost: UInt64) -> Void) { losses.takeNews(body) }
 
     private mutating func bookLost(_ count: UInt64, _ place: UInt16) {
         guard count > 0 else { return }
@@ -348,28 +355,27 @@ struct Dispatch: ~Copyable {
             return fail(id, .engineError, detail: "the audit engine's result is no object or too large", at: moment)
         }
         guard let job = jobs.remove(id) else { return }
-        ledger.settle(.audited)
-        ledger.book(.processingMicroseconds, UInt64(result.processingMicroseconds))
+        ledger.settle(.audited, AuditTiming(wait: job.received.now.duration(to: moment.now), engineMicroseconds: result.processingMicroseconds))
         if let score = result.scoreTenths {
             ledger.book(.scored)
             ledger.book(.scoreTenths, UInt64(score))
         }
-        _ = events.append(.auditComplete, wall: moment.wall, job: id, json: result.json)
+        emit(.auditComplete, wall: moment.wall, job: id, json: result.json)
         log(.auditCompleted(
             requestID: job.requestID, scoreTenths: result.scoreTenths, grade: result.grade, milliseconds: result.processingMicroseconds / 1000))
     }
 
     private mutating func skip(_ id: JobID, _ reason: SkipReason, at moment: Moment) {
         guard let job = jobs.remove(id) else { return }
-        ledger.settle(.skipped(reason))
+        ledger.settle(.skipped(reason), AuditTiming(wait: job.received.now.duration(to: moment.now)))
         let json = Notices.skipped(requestID: job.requestID, auditID: job.auditID, reason: reason, at: moment.wall)
-        _ = events.append(.auditSkipped, wall: moment.wall, job: id, json: json)
+        emit(.auditSkipped, wall: moment.wall, job: id, json: json)
         log(.auditSkipped(requestID: job.requestID, reason: reason))
     }
 
     private mutating func fail(_ id: JobID, _ reason: FailureReason, detail: String = "", at moment: Moment) {
         guard let job = jobs.remove(id) else { return }
-        ledger.settle(.failed(reason))
+        ledger.settle(.failed(reason), AuditTiming(wait: job.received.now.duration(to: moment.now)))
         let error = Notices.sentence(reason, detail: Notices.detail(detail))
         announceFailure(job, id, error, reason.rawValue, at: moment)
         log(.auditFailed(requestID: job.requestID, reason: reason, error: error))
@@ -377,21 +383,25 @@ struct Dispatch: ~Copyable {
 
     private mutating func quarantine(_ id: JobID, signal: UInt8, at moment: Moment) {
         guard let job = jobs.remove(id) else { return }
-        ledger.settle(.quarantined)
+        ledger.settle(.quarantined, AuditTiming(wait: job.received.now.duration(to: moment.now)))
         announceFailure(job, id, Notices.quarantineSentence(signal: signal), "quarantined", at: moment)
         log(.quarantined(requestID: job.requestID, signal: signal))
     }
 
     private mutating func shutDown(_ id: JobID, at moment: Moment) {
         guard let job = jobs.remove(id) else { return }
-        ledger.settle(.dropped(.shutdown))
+        ledger.settle(.dropped(.shutdown), AuditTiming(wait: job.received.now.duration(to: moment.now)))
         announceFailure(job, id, Notices.shutdownSentence, DropReason.shutdown.rawValue, at: moment)
         log(.droppedAtShutdown(requestID: job.requestID))
     }
 
     private mutating func announceFailure(_ job: borrowing AuditJob, _ id: JobID, _ error: String, _ reason: String, at moment: Moment) {
         let json = Notices.failed(requestID: job.requestID, auditID: job.auditID, error: error, reason: reason, at: moment.wall)
-        _ = events.append(.auditFailed, wall: moment.wall, job: id, json: json)
+        emit(.auditFailed, wall: moment.wall, job: id, json: json)
+    }
+
+    private mutating func emit(_ kind: EventKind, wall: UInt64, job: JobID, json: [UInt8]) {
+        if events.append(kind, wall: wall, job: job, json: json) { ledger.book(.events) }
     }
 
     /// Dashboards get the bytes as they are; whether all of it is JSON is the auditor's promise.

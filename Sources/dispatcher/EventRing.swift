@@ -22,6 +22,8 @@ struct EventRing: ~Copyable {
     private(set) var last: UInt64 = 0
     /// How many are kept.
     private(set) var count = 0
+    /// Their JSON together.
+    private(set) var bytes = 0
 
     private let memory: UnsafeMutableRawBufferPointer
     /// By number, modulo the limit.
@@ -55,6 +57,7 @@ struct EventRing: ~Copyable {
         head = offset + json.count
         last += 1
         count += 1
+        bytes += json.count
         entries[index(of: last)] = Entry(offset: offset, length: json.count, kind: kind, wall: wall, job: job)
         return true
     }
@@ -92,6 +95,7 @@ struct EventRing: ~Copyable {
 
     private mutating func forgetOldest() {
         guard count > 0 else { return }
+        bytes -= entries[index(of: first)].length
         count -= 1
     }
 

@@ -33,25 +33,29 @@ enum Outcome: Equatable {
     case quarantined
 }
 
-/// A counter of the ledger, or one beside it.
+/// A counter of the ledger, or one beside it. News are taken in this order: a crash between two of them then leaves a
+/// capture open that was settled, which a successor books, and never an outcome without a capture.
 enum Booking: Int, CaseIterable {
     case received
-    /// Jobs accepted, and jobs settled: what is pending is their difference.
-    case entered, left
+    /// A job was accepted. What is pending is the difference from `left`.
+    case entered
 
     case audited
     case skippedNotAuditable, skippedContentEncoding, skippedSampledOut
     case droppedQueueFull, droppedChannelLost, droppedShutdown, droppedMalformed
     case failedTimeout, failedEngineError, failedAuditorLost, failedDispatcherLost
     case quarantined
+    /// A job was settled.
+    case left
 
     // Beside the balance.
     /// Answers to leases that were not, or no longer, running at their sender.
     case ignoredAnswers
     /// Jobs that went back to the queue.
     case redelivered
-    /// Completed audits with a score, the sum of those scores in tenths, and the sum of all processing times.
-    case scored, scoreTenths, processingMicroseconds
+    /// Completed audits with a score, and the sum of those scores in tenths.
+    case scored, scoreTenths
+    case events
     /// Log facts that were not kept.
     case unloggedFacts
 
@@ -75,11 +79,20 @@ enum Booking: Int, CaseIterable {
     }
 }
 
+/// How long a settled job took.
+struct AuditTiming: Equatable {
+    /// From its arrival to its outcome.
+    let wait: Duration
+    /// The engine's part, if it said so.
+    var engineMicroseconds: UInt32?
+}
+
 /// The counts of this dispatcher's life. They only grow.
 struct Ledger {
     private var counts = [UInt64](repeating: 0, count: Booking.allCases.count)
     private var taken = [UInt64](repeating: 0, count: Booking.allCases.count)
     private var hasNews = false
+    private var timings: [AuditTiming] = []
 
     subscript(_ booking: Booking) -> UInt64 { counts[booking.rawValue] }
 
@@ -92,9 +105,17 @@ struct Ledger {
     mutating func book(_ outcome: Outcome, _ count: UInt64 = 1) { book(Booking(outcome), count) }
 
     /// A job's one outcome.
-    mutating func settle(_ outcome: Outcome) {
+    mutating func settle(_ outcome: Outcome, _ timing: AuditTiming) {
         book(outcome)
         book(.left)
+        timings.append(timing)
+    }
+
+    /// How long the jobs took that were settled since the last time.
+    mutating func takeTimings() -> [AuditTiming] {
+        guard !timings.isEmpty else { return [] }
+        defer { timings.removeAll(keepingCapacity: true) }
+        return timings
     }
 
     /// Hands out what was booked since the last time.
@@ -120,31 +141,7 @@ struct Ledger {
     var isBalanced: Bool { self[.received] == settled &+ pending }
 }
 
-/// What a new dispatcher books for its predecessors, from sums over the scoreboard, before it is attached to anything.
-struct Succession: Equatable {
-    /// Captures that edges handed to channels and no dispatcher received.
-    let channelLost: UInt64
-    /// Captures that a predecessor received and did not settle.
-    let dispatcherLost: UInt64
-
-    /// - Parameters:
-    ///   - sent: by all edges, all incarnations (for ended ones what they owed, see `CaptureLosses.edgeEnded`).
-    ///   - received: by all earlier dispatchers.
-    ///   - settled: `Ledger.settled` of them all.
-    ///   - channelLost, dispatcherLost: what they booked under these names.
-    init(sent: UInt64, received: UInt64, settled: UInt64, channelLost: UInt64, dispatcherLost: UInt64) {
-        self.channelLost = sent.lessOrZero(received).lessOrZero(channelLost)
-        self.dispatcherLost = received.lessOrZero(settled).lessOrZero(dispatcherLost)
-    }
-}
-
 extension UInt64 {
     /// The difference, 0 where it would be negative: counters of other processes are read while they move.
     func lessOrZero(_ other: UInt64) -> UInt64 { self > other ? self - other : 0 }
-
-    /// The sum, at most the largest number.
-    func plusAtMost(_ other: UInt64) -> UInt64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
-    }
 }

@@ -22,8 +22,8 @@ struct PoolStatistics: Equatable {
         queueUsed = min(dispatch.queue.count, queueSize)
         running = dispatch.leases.running
         submitted = ledger[.entered]
-        failed = ledger[.failedTimeout] + ledger[.failedEngineError] + ledger[.failedAuditorLost] + ledger[.quarantined]
-        completed = ledger[.audited] + ledger[.skippedNotAuditable] + ledger[.skippedContentEncoding] + failed
+        completed = Booking.allCases.reduce(0) { $1.isCompletion ? $0 &+ ledger[$1] : $0 }
+        failed = Booking.allCases.reduce(0) { $1.isFailure ? $0 &+ ledger[$1] : $0 }
         accepting = !dispatch.isDraining
     }
 }

@@ -24,13 +24,13 @@ final class Harness {
     var isDrained: Bool { dispatch.isDrained }
 
     @discardableResult
-    func capture(_ id: String, payload: String = "bytes", target: String = "/v1/chat/completions?q=1") -> Dispatch.Submission {
+    func capture(_ id: String, edgeGeneration: UInt32 = 1, payload: String = "bytes", target: String = "/v1/chat/completions?q=1") -> Dispatch.Submission {
         let requestID = Array(id.utf8)
         let auditID = id.isEmpty ? [] : Array("audit-\(id)".utf8)
         let target = Array(target.utf8)
         let payload = Array(payload.utf8)
         let facts = CaptureFacts(requestID: requestID.span.bytes, auditID: auditID.span.bytes, target: target.span.bytes, responseBytes: 1234)
-        return dispatch.captureReceived(facts, payload: payload.span.bytes, from: 0, generation: 1, at: moment)
+        return dispatch.captureReceived(facts, payload: payload.span.bytes, from: 0, generation: edgeGeneration, at: moment)
     }
 
     func attach(_ place: UInt16, generation: UInt32 = 1, credits: UInt16 = 1) {

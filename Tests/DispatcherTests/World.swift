@@ -49,7 +49,7 @@ struct Climate {
 final class World {
     enum Frame {
         case attach(ChannelKind, UInt16, UInt32, PipeID)
-        case peerEnded(PeerEnded, owed: UInt64)
+        case peerEnded(PeerEnded, sent: UInt64)
         case open(UInt64)
         case capture(Int)
         case job(lease: UInt64, number: Int, limit: UInt32)
@@ -89,6 +89,7 @@ final class World {
         var isAlive = false
         var restart: Instant?
         var pipe: PipeID?
+        /// By all incarnations.
         var sent: UInt64 = 0
     }
 
@@ -103,7 +104,6 @@ final class World {
     var auditors: [SimulatedAuditor]
     var edges: [SimulatedEdge]
     var stalled: [(UInt16, UInt32)] = []
-    var owed: UInt64 = 0
     var step = 0
     var isQuiet = false
     var failure: String?

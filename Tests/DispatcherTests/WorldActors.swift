@@ -11,7 +11,6 @@ extension World {
     func startEdge(_ place: UInt16) {
         edges[Int(place)].isAlive = true
         edges[Int(place)].restart = nil
-        edges[Int(place)].sent = 0
         connectEdge(place)
     }
 
@@ -42,16 +41,16 @@ extension World {
         connectEdge(place)
     }
 
-    func endEdge(_ place: UInt16) {
+    func endEdge(_ place: UInt16, isFinal: Bool = false) {
         guard edges[Int(place)].isAlive, let pipe = edges[Int(place)].pipe else { return }
         edges[Int(place)].isAlive = false
         edges[Int(place)].pipe = nil
         if random.oneIn(2) { network.close(pipe, at: clock.now) } else { network.cut(pipe, at: clock.now) }
-        let waiting = UInt64(random.below(3))  // captured, not yet sent
-        let total = edges[Int(place)].sent + waiting
-        owed += total
+        // Also reported when a successor comes, before or after that one's first words; or not at all.
         let ended = PeerEnded(kind: .capture, peer: place, generation: edges[Int(place)].generation, signal: 9, ordered: false)
-        for _ in 0...random.below(2) { network.send(.peerEnded(ended, owed: total), on: control, at: clock.now) }
+        for _ in 0..<(isFinal ? 1 : random.below(3)) {
+            network.send(.peerEnded(ended, sent: edges[Int(place)].sent), on: control, at: clock.now)
+        }
         edges[Int(place)].restart = clock.now + random.duration(upTo: .seconds(1))
     }
 
@@ -89,7 +88,7 @@ extension World {
         auditors[index].toDispatcher = nil
         auditors[index].fromDispatcher = nil
         let ended = PeerEnded(kind: .audit, peer: place, generation: auditors[index].generation, signal: signal, ordered: ordered)
-        for _ in 0...(random.oneIn(5) ? 1 : 0) { network.send(.peerEnded(ended, owed: 0), on: control, at: clock.now) }
+        for _ in 0...(random.oneIn(5) ? 1 : 0) { network.send(.peerEnded(ended, sent: 0), on: control, at: clock.now) }
         auditors[index].restart = clock.now + random.duration(upTo: .milliseconds(isQuiet ? 100 : 800))
     }
 
@@ -171,7 +170,7 @@ extension World {
         let ended = PeerEnded(
             kind: random.oneIn(2) ? .audit : .event, peer: UInt16(random.below(6)) + 1000, generation: UInt32(random.below(10)), signal: 6,
             ordered: random.oneIn(2))
-        network.send(.peerEnded(ended, owed: 0), on: control, at: clock.now)
+        network.send(.peerEnded(ended, sent: 0), on: control, at: clock.now)
     }
 
     func restart() {

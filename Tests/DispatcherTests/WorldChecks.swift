@@ -85,8 +85,8 @@ extension World {
         }
         if !dispatch.isDrained { fail("not drained at the limit") }
         for place in edges.indices {
-            edges[place].restart = nil
-            endEdge(UInt16(place))
+            if !edges[place].isAlive { startEdge(UInt16(place)) }
+            endEdge(UInt16(place), isFinal: true)
             edges[place].restart = nil
         }
         for _ in 0..<200 where failure == nil {
@@ -102,7 +102,9 @@ extension World {
         let ledger = dispatch.ledger
         if ledger.pending != 0 { fail("\(ledger.pending) pending at the end") }
         let sum = ledger.settled + ledger[.droppedChannelLost]
-        if sum != owed { fail("\(owed) captured; \(ledger[.received]) received, \(ledger[.droppedChannelLost]) lost in channels, \(sum) in the ledger") }
+        let sent = edges.reduce(0) { $0 + $1.sent }
+        if sent != UInt64(poisonous.count) { fail("\(sent) sent, \(poisonous.count) made") }
+        if sum != sent { fail("\(sent) sent; \(ledger[.received]) received, \(ledger[.droppedChannelLost]) lost in channels, \(sum) in the ledger") }
         if pool.usedBytes != 0 { fail("\(pool.usedBytes) bytes of the pool are still used") }
         if !climate.isStormy, quarantinedInnocents > 0 { fail("\(quarantinedInnocents) innocents quarantined") }
         if !climate.isStormy, ledger[.failedAuditorLost] > 0 { fail("\(ledger[.failedAuditorLost]) given up without a storm") }

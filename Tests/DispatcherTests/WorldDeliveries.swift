@@ -38,9 +38,9 @@ extension World {
             } else {
                 dispatch.edgeAttached(place, generation: generation)
             }
-        case .peerEnded(let ended, let owed):
+        case .peerEnded(let ended, let sent):
             if ended.kind == .capture {
-                dispatch.edgeEnded(ended.peer, generation: ended.generation, owed: owed)
+                dispatch.edgeEnded(ended.peer, generation: ended.generation, sent: sent)
             } else {
                 dispatch.peerEnded(ended, at: moment)
             }
