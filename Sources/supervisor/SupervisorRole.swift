@@ -295,8 +295,10 @@ final class SupervisorRole {
     private func reap(_ child: Child) {
         var code: Int32 = 0
         var signal: Int32 = 0
-        guard child.pid != 0, cl_reap(child.pid, &code, &signal) == 1 else { return }
-        _ = cl_signal_group(child.pid, SIGKILL)  // whatever it left behind in its group
+        guard child.pid != 0 else { return }
+        // Whatever it left behind in its group; before it is reaped, because then its number may go to somebody else.
+        _ = cl_signal_group(child.pid, SIGKILL)
+        guard cl_reap(child.pid, &code, &signal) == 1 else { return }
         try? scoreboard.retire(child.place)
         if let link = ChannelBroker.link(of: child.place), let generation = broker.generation(of: link) {
             for dispatcher in children where dispatcher.role == .dispatcher && dispatcher.isPresent {
