@@ -19,6 +19,7 @@ package enum SkipReason: String, CaseIterable, Sendable {
 /// One exchange, ready for an engine.
 package struct AuditCase: Sendable {
     package var requestID: String
+    package var auditID: String
     package var path: String
     /// As the answer names it, otherwise the request.
     package var model: String?
@@ -34,10 +35,11 @@ package struct AuditCase: Sendable {
     package var usage: TokenUsage?
 
     package init(
-        requestID: String, path: String = "", model: String? = nil, query: String, documents: [ContextDocument],
+        requestID: String, auditID: String = "", path: String = "", model: String? = nil, query: String, documents: [ContextDocument],
         contextState: ContextState, contextIsPartial: Bool = false, answer: String, truncated: Bool = false, usage: TokenUsage? = nil
     ) {
         self.requestID = requestID
+        self.auditID = auditID
         self.path = path
         self.model = model
         self.query = query

@@ -3,6 +3,7 @@
 /// An exchange as the edge captured it. Bodies are free of transfer coding, but still in their content coding.
 package struct CapturedExchange: Sendable {
     package var requestID: String
+    package var auditID: String
     package var method: String
     package var path: String
     /// As on the wire, without the question mark.
@@ -19,12 +20,13 @@ package struct CapturedExchange: Sendable {
     package var responseTruncated: Bool
 
     package init(
-        requestID: String, method: String = "POST", path: String, query: String = "",
+        requestID: String, auditID: String = "", method: String = "POST", path: String, query: String = "",
         requestContentType: String = "application/json", requestContentEncoding: String = "",
         responseContentType: String = "application/json", responseContentEncoding: String = "", status: Int = 200,
         requestBody: [UInt8], responseBody: [UInt8], requestTruncated: Bool = false, responseTruncated: Bool = false
     ) {
         self.requestID = requestID
+        self.auditID = auditID
         self.method = method
         self.path = path
         self.query = query

@@ -72,6 +72,7 @@ package enum VerdictJSON {
         mutating func render(_ processingTime: Int, _ timestamp: Int) -> [UInt8] {
             writer.beginObject()
             text("request_id", auditCase.requestID, 256)
+            text("audit_id", auditCase.auditID, 256)
             writer.member("trust_score", rounded(verdict.trustScore))
             writer.member("hallucination_rate", rounded(verdict.hallucinationRate))
             writer.member("grade", verdict.grade)
@@ -188,15 +189,14 @@ package enum VerdictJSON {
         private mutating func cutString(_ text: String, _ limit: Int) {
             guard text.utf8.count > limit / 6 else { return writer.string(text) }  // an escape takes six bytes at most
             var size = 0
-            var end = text.unicodeScalars.startIndex
-            for index in text.unicodeScalars.indices {
-                let next = text.unicodeScalars.index(after: index)
-                size += JSONWriter.escapedSize(of: text[index..<next])
+            var end = 0
+            for (offset, byte) in text.utf8.enumerated() {
+                if byte & 0xC0 != 0x80 { end = offset }
+                size += JSONWriter.escapedSize(of: byte)
                 if size > limit {
                     isCut = true
-                    return writer.string(text[..<end])
+                    return writer.string(text[..<text.utf8.index(text.startIndex, offsetBy: end)])
                 }
-                end = next
             }
             writer.string(text)
         }

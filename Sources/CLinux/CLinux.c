@@ -148,7 +148,15 @@ typedef union {
 /// Fills `out` from a numeric address ("127.0.0.1", "::1", with or without brackets); its length, or 0.
 static socklen_t parse_address(const char *text, uint16_t port, address_union *out) {
     memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, text, &out->v4.sin_addr) == 1) {
+    char inner[46];
+    size_t length = strlen(text);
+    bool bracketed = length > 2 && length - 2 < sizeof inner && text[0] == '[' && text[length - 1] == ']';
+    if (bracketed) {
+        memcpy(inner, text + 1, length - 2);
+        inner[length - 2] = 0;
+        text = inner;
+    }
+    if (!bracketed && inet_pton(AF_INET, text, &out->v4.sin_addr) == 1) {
         out->v4.sin_family = AF_INET;
         out->v4.sin_port = htons(port);
         return sizeof out->v4;
@@ -178,27 +186,38 @@ int cl_listen_tcp(const char *address, uint16_t port, int backlog) {
     return fd;
 }
 
-static socklen_t unix_address(const char *path, address_union *out) {
+/// Fills `out` from a path; 0 or -errno. An empty one would be an abstract name, which every user may connect to.
+static int unix_address(const char *path, address_union *out) {
     memset(out, 0, sizeof *out);
-    if (strlen(path) >= sizeof out->local.sun_path) return 0;
+    if (path[0] == 0) return -ENOENT;
+    if (strlen(path) >= sizeof out->local.sun_path) return -ENAMETOOLONG;
     out->local.sun_family = AF_UNIX;
     strcpy(out->local.sun_path, path);
-    return sizeof out->local;
+    return 0;
+}
+
+/// Whether `path` is a socket that nobody listens on. A file of another kind refuses connections too, and is somebody's.
+static bool is_stale(const char *path, const address_union *where) {
+    struct stat status;
+    if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode)) return false;
+    // Non-blocking: a live listener whose backlog is full answers EAGAIN.
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0) return false;
+    bool refused = connect(probe, &where->any, sizeof where->local) < 0 && errno == ECONNREFUSED;
+    close(probe);
+    return refused;
 }
 
 int cl_listen_unix(const char *path, int backlog) {
     address_union where;
-    socklen_t length = unix_address(path, &where);
-    if (length == 0) return -ENAMETOOLONG;
+    int wrong = unix_address(path, &where);
+    if (wrong != 0) return wrong;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
     mode_t mask = umask(0177);
-    int bound = bind(fd, &where.any, length) < 0 ? errno : 0;
-    if (bound == EADDRINUSE) {
-        int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int live = probe < 0 || connect(probe, &where.any, length) == 0 || errno != ECONNREFUSED;
-        if (probe >= 0) close(probe);
-        if (!live && unlink(path) == 0) bound = bind(fd, &where.any, length) < 0 ? errno : 0;
+    int bound = bind(fd, &where.any, sizeof where.local) < 0 ? errno : 0;
+    if (bound == EADDRINUSE && is_stale(path, &where) && unlink(path) == 0) {
+        bound = bind(fd, &where.any, sizeof where.local) < 0 ? errno : 0;
     }
     umask(mask);
     if (bound != 0) return close_with(fd, bound);
@@ -261,9 +280,9 @@ int cl_connect_tcp(const char *address, uint16_t port, int *fd, bool *pending) {
 
 int cl_connect_unix(const char *path, int *fd, bool *pending) {
     address_union where;
-    socklen_t length = unix_address(path, &where);
-    if (length == 0) return -ENAMETOOLONG;
-    return begin_connect(&where, length, fd, pending);
+    int wrong = unix_address(path, &where);
+    if (wrong != 0) return wrong;
+    return begin_connect(&where, sizeof where.local, fd, pending);
 }
 
 int cl_socket_error(int fd) {
@@ -276,6 +295,11 @@ int cl_socket_error(int fd) {
 void cl_set_nodelay(int fd) {
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+void cl_reset_on_close(int fd) {
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 int cl_peer_user(int fd) {
@@ -376,34 +400,35 @@ static void become(const cl_spawn_request *r, int *report) {
     if (setpgid(0, 0) < 0) return;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return;
     if (getppid() != r->parent) _exit(0); // the parent ended before the death signal was armed
-    if (r->nice != 0 && setpriority(PRIO_PROCESS, 0, r->nice) < 0) return;
+    errno = 0;
+    if (r->nice != 0 && nice(r->nice) == -1 && errno != 0) return;
 
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0) return;
-    if (dup2(null, 0) < 0 || dup2(r->standard_error, 1) < 0 || dup2(r->standard_error, 2) < 0) return;
-
-    // Move what is handed over above every target first, so that no target overwrites a source.
+    // Move what is handed over above every target first, so that no target (0…2 are some too) overwrites a source.
     int count = r->descriptor_count, program_at = 3 + count, report_at = program_at + 1, above = report_at + 1;
     int moved[64];
-    if (count > 64) {
+    if (count < 0 || count > 64) {
         errno = E2BIG;
         return;
     }
+    int moved_report = fcntl(*report, F_DUPFD_CLOEXEC, above);
+    if (moved_report < 0) return;
+    *report = moved_report;
     for (int i = 0; i < count; i++) {
         moved[i] = r->descriptors[i] < 0 ? -1 : fcntl(r->descriptors[i], F_DUPFD, above);
         if (r->descriptors[i] >= 0 && moved[i] < 0) return;
     }
     int program = fcntl(r->executable, F_DUPFD_CLOEXEC, above);
-    int moved_report = fcntl(*report, F_DUPFD_CLOEXEC, above);
-    if (program < 0 || moved_report < 0) return;
-    *report = moved_report;
+    int output = fcntl(r->standard_error, F_DUPFD, above);
+    int opened = open("/dev/null", O_RDONLY), null = fcntl(opened, F_DUPFD, above);
+    if (program < 0 || output < 0 || null < 0) return;
+    if (dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) return;
     for (int i = 0; i < count; i++) {
         if (moved[i] < 0) close(3 + i);
         else if (dup2(moved[i], 3 + i) < 0) return;
     }
     if (dup3(program, program_at, O_CLOEXEC) < 0 || dup3(moved_report, report_at, O_CLOEXEC) < 0) return;
     *report = report_at;
-    syscall(SYS_close_range, report_at + 1, ~0u, 0);
+    if (syscall(SYS_close_range, report_at + 1, ~0u, 0) < 0) return; // rather no child than one with our descriptors
 
     for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
     sigemptyset(&none);
@@ -434,12 +459,14 @@ int cl_spawn(const cl_spawn_request *request, int *pidfd) {
     do n = read(report[0], &error, sizeof error);
     while (n < 0 && errno == EINTR);
     close(report[0]);
-    if (n == (ssize_t)sizeof error) {
-        waitpid(pid, NULL, 0);
-        return -error;
+    if (n != (ssize_t)sizeof error) {
+        *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (*pidfd >= 0) return pid;
+        error = errno;
+        kill(pid, SIGKILL); // nobody would notice its end
     }
-    *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    return *pidfd < 0 ? -errno : pid;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    return -error;
 }
 
 int cl_reap(int pid, int *exit_code, int *signal_number) {
@@ -452,7 +479,10 @@ int cl_reap(int pid, int *exit_code, int *signal_number) {
     return 1;
 }
 
-int cl_signal_group(int pid, int number) { return kill(-pid, number) < 0 ? -errno : 0; }
+int cl_signal_group(int pid, int number) {
+    if (pid <= 1) return -EINVAL; // 0 would be our own group, 1 everybody
+    return kill(-pid, number) < 0 ? -errno : 0;
+}
 
 int cl_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0; }
 

@@ -47,7 +47,8 @@ package enum EnvironmentFile {
         var problems: [Problem] = []
         var content = bytes[...]
         if content.starts(with: [0xEF, 0xBB, 0xBF]) { content = content.dropFirst(3) }  // byte order mark
-        for (index, part) in content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+        for (index, part) in content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        {
             let text = part.last == UInt8(ascii: "\r") ? part.dropLast() : part
             var line = Line(rest: text)
             do throws(Flaw) {

@@ -82,7 +82,8 @@ package enum SettingWarning: Equatable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .grpcEngineNotBuiltIn: "TRUTHTABLE_GRPC_ADDRESS is set, but engine grpc is not built in yet; using the embedded engine"
+        case .grpcEngineNotBuiltIn:
+            "TRUTHTABLE_GRPC_ADDRESS is set, but engine grpc is not built in yet; using the embedded engine"
         case .unreadableFile(let path, let reason): "\(path) is there but is not read: \(reason)"
         }
     }

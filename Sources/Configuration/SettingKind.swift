@@ -53,20 +53,22 @@ struct SettingKind: Sendable {
 
     static func bytes(_ property: Property<Int>, _ range: ClosedRange<Int>) -> Self {
         let limits = "\(Notation.text(bytes: range.lowerBound)) to \(Notation.text(bytes: range.upperBound))"
-        return Self(property, "a size from \(limits), such as 4096, 256KiB or 64MiB", text: Notation.text(bytes:)) { text in
+        return Self(property, "a size from \(limits), such as 4096, 256KiB or 64MiB", text: Notation.text(bytes:)) {
+            text in
             Reading(Notation.bytes(text).flatMap { range.contains($0) ? $0 : nil })
         }
     }
 
     static func duration(_ property: Property<Duration>, _ range: ClosedRange<Duration>) -> Self {
         let limits = "\(Notation.text(duration: range.lowerBound)) to \(Notation.text(duration: range.upperBound))"
-        return Self(property, "a duration from \(limits), such as 500ms, 30s or 2m", text: Notation.text(duration:)) { text in
+        return Self(property, "a duration from \(limits), such as 500ms, 30s or 2m", text: Notation.text(duration:)) {
+            text in
             Reading(Notation.duration(text).flatMap { range.contains($0) ? $0 : nil })
         }
     }
 
     static func flag(_ property: Property<Bool>) -> Self {
-        Self(property, "true or false (1 or 0, on or off, yes or no)", text: { $0 ? "true" : "false" }) { text in
+        Self(property, "true or false (1 or 0, on or off, yes or no)", text: \.description) { text in
             switch text.lowercased() {
             case "true", "1", "on", "yes": .value(true)
             case "false", "0", "off", "no": .value(false)
@@ -77,14 +79,16 @@ struct SettingKind: Sendable {
 
     /// A number from 0 to 1.
     static func ratio(_ property: Property<Double>) -> Self {
-        Self(property, "a number from 0 to 1, such as 0.25", text: { $0.description }) { text in
+        Self(property, "a number from 0 to 1, such as 0.25", text: \.description) { text in
             Reading(Notation.decimal(text).flatMap { 0 <= $0 && $0 <= 1 ? $0 : nil })
         }
     }
 
     static func choice<Value: CaseIterable & RawRepresentable<String> & Sendable>(_ property: Property<Value>) -> Self {
         let names = Value.allCases.map(\.rawValue)
-        let expected = names.count < 2 ? names.joined() : names.dropLast().joined(separator: ", ") + " or " + names[names.count - 1]
+        let expected =
+            names.count < 2
+            ? names.joined() : names.dropLast().joined(separator: ", ") + " or " + names[names.count - 1]
         return Self(property, expected, text: \.rawValue) { text in
             Reading(Value(rawValue: text.lowercased()))
         }
@@ -92,7 +96,7 @@ struct SettingKind: Sendable {
 
     /// An address to listen on. Names other than `localhost` would need a look-up before the first child starts.
     static func listenAddress(_ property: Property<String>) -> Self {
-        Self(property, "an IP address such as 127.0.0.1, 0.0.0.0 or ::1, or localhost", text: { $0 }) { text in
+        Self(property, "an IP address such as 127.0.0.1, 0.0.0.0 or ::1, or localhost", text: \.self) { text in
             let bare = text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
             if bare.lowercased() == "localhost" { return .value("localhost") }
             return Reading(Notation.isIPv4(bare) || Notation.isIPv6(bare) ? bare : nil)
@@ -131,14 +135,14 @@ struct SettingKind: Sendable {
     }
 
     static func path(_ property: Property<String>) -> Self {
-        Self(property, "a path of at most \(PATH_MAX - 1) bytes without control characters", text: { $0 }) { text in
+        Self(property, "a path of at most \(PATH_MAX - 1) bytes without control characters", text: \.self) { text in
             Reading(Notation.isPath(text) ? text : nil)
         }
     }
 
     /// What a client can send in a header field or a query as it is.
     static func token(_ property: Property<String>) -> Self {
-        Self(property, "at most 512 letters, digits and -._~+/=", text: { $0 }) { text in
+        Self(property, "at most 512 letters, digits and -._~+/=", text: \.self) { text in
             let fits = text.utf8.count <= 512 && text.utf8.allSatisfy(Notation.isTokenByte)
             return Reading(fits ? text : nil)
         }

@@ -122,7 +122,8 @@ package struct AllowedOrigins: Equatable, Sendable, CustomStringConvertible {
 
     /// Any scheme: desktop shells and browser extensions have their own.
     private static func parts(of origin: String) -> (scheme: String, host: String, port: Int?)? {
-        guard let separator = origin.utf8.firstIndex(of: UInt8(ascii: ":")), origin[separator...].hasPrefix("://") else {
+        guard let separator = origin.utf8.firstIndex(of: UInt8(ascii: ":")), origin[separator...].hasPrefix("://")
+        else {
             return nil
         }
         let scheme = origin[..<separator]

@@ -64,4 +64,9 @@ package struct Settings: Equatable, Sendable {
     package init(cores: Int = 1) {
         auditorCount = min(max(cores, SettingsTable.auditorCounts.lowerBound), SettingsTable.auditorCounts.upperBound)
     }
+
+    /// Whether only this machine can connect: elsewhere, dashboards and statistics need the access token.
+    package var listensOnLoopbackOnly: Bool {
+        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && Notation.isIPv4(host))
+    }
 }

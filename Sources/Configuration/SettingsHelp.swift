@@ -9,7 +9,9 @@ extension SettingsTable {
             for setting in section.settings {
                 let value = setting.isDefaultNoted ? "(\(setting.defaultText))" : setting.defaultText
                 text += "  \(setting.name)=\(value)\n"
-                for line in wrapped("\(setting.help). It is \(setting.expected).", width: 92) { text += "        \(line)\n" }
+                for line in wrapped("\(setting.help). Value: \(setting.expected).", width: 92) {
+                    text += "        \(line)\n"
+                }
             }
             text += "\n"
         }

@@ -15,7 +15,8 @@ extension Settings {
     /// The process's environment over the file of `--env-file` over `.env` of the working directory over defaults.
     /// An empty value means the default. Names that do not begin with `TRUTHTABLE_` are other programs' business.
     package static func load(
-        environment: [(name: String, value: String)], environmentFile: String? = nil, directory: String = ".", cores: Int
+        environment: [(name: String, value: String)], environmentFile: String? = nil, directory: String = ".",
+        cores: Int
     ) throws(SettingErrors) -> LoadedSettings {
         var reading = SettingsReading()
         reading.addSharedFile(directory == "." ? ".env" : directory + "/.env")
@@ -113,7 +114,8 @@ private struct SettingsReading {
             origins[setting.name] = origin
             guard let complaint = setting.kind.store(text, &settings) else { continue }
             errors.append(
-                .invalid(name: setting.name, shown: setting.isSecret ? nil : text, origin: origin, complaint: complaint))
+                .invalid(name: setting.name, shown: setting.isSecret ? nil : text, origin: origin, complaint: complaint)
+            )
         }
         if isWhole {
             judgeEngine(settings, origins)
@@ -144,7 +146,9 @@ extension Settings {
     fileprivate func conflicts() -> [SettingError] {
         var conflicts: [SettingError] = []
         func require(_ holds: Bool, _ names: [String], _ complaint: String) {
-            if !holds { conflicts.append(.conflict(names: names.map { SettingsTable.prefix + $0 }, complaint: complaint)) }
+            if !holds {
+                conflicts.append(.conflict(names: names.map { SettingsTable.prefix + $0 }, complaint: complaint))
+            }
         }
         require(
             port == 0 || port != webSocketPort, ["PORT", "WS_PORT"],

@@ -16,7 +16,8 @@ package enum SettingsTable {
     static let captureFixedBytes = 16 << 10
 
     package static let sections: [SettingsSection] = [
-        SettingsSection("Addresses", addresses), SettingsSection("Upstream", upstream), SettingsSection("Audits", audits),
+        SettingsSection("Addresses", addresses), SettingsSection("Upstream", upstream),
+        SettingsSection("Audits", audits),
         SettingsSection("Processes", processes), SettingsSection("Events", events), SettingsSection("Logs", logs),
         SettingsSection("Limits for clients", clients),
     ]

@@ -45,8 +45,9 @@ package struct BlockChain: ~Copyable {
         return true
     }
 
-    /// Moves all of `other` to the end without copying.
+    /// Moves all of `other`, of the same pool, to the end without copying.
     package mutating func append(_ other: consuming BlockChain) {
+        assert(other.pool.state == pool.state, "its blocks would go back to this pool, and both would miscount")
         guard let head = other.first else { return }
         if let last { last.pointee.next = head } else { first = head }
         last = other.last
@@ -81,9 +82,9 @@ package struct BlockChain: ~Copyable {
         count = length
     }
 
-    /// Drops `length` bytes from the front.
+    /// Drops `length` bytes from the front; all when it holds fewer.
     package mutating func removeFirst(_ length: Int) {
-        var left = min(length, count)
+        var left = max(0, min(length, count))
         count -= left
         while left > 0, let block = first {
             let size = Int(block.pointee.end - block.pointee.start)
@@ -125,6 +126,12 @@ package struct BlockChain: ~Copyable {
         }
     }
 
+    /// The first piece, for writers that take one at a time; not called when there is none.
+    package func withFirstPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
+        guard let first else { return }
+        body(UnsafeRawBufferPointer(start: first.payload + Int(first.pointee.start), count: Int(first.pointee.end - first.pointee.start)))
+    }
+
     /// What became of an attempt to send.
     package enum Sent: Equatable {
         case all
@@ -159,6 +166,43 @@ package struct BlockChain: ~Copyable {
             if sent < offered { return .blocked }
         }
         return .all
+    }
+
+    /// Sends everything here and then `data`, in one system call where the socket takes it; what it does not take of `data`
+    /// is appended, as far as the pool has room: `isComplete` is false when it had none.
+    package mutating func send(to descriptor: Int32, followedBy data: UnsafeRawBufferPointer) -> (sent: Sent, isComplete: Bool) {
+        var sent = 0
+        var held = 0
+        withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { pieces in
+            var used = 0
+            var block = first
+            while let current = block, used < pieces.count - 1 {
+                let size = Int(current.pointee.end - current.pointee.start)
+                pieces.initializeElement(at: used, to: iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size))
+                held += size
+                used += 1
+                block = current.pointee.next
+            }
+            if block == nil {
+                pieces.initializeElement(at: used, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: data.baseAddress), iov_len: data.count))
+                used += 1
+            }
+            sent = cl_send_vector(descriptor, pieces.baseAddress, Int32(used))
+        }
+        if sent < 0, sent != -Int(EAGAIN) { return (.broken(Int32(truncatingIfNeeded: -sent)), true) }
+        let fromHere = min(max(0, sent), held)
+        removeFirst(fromHere)
+        if fromHere == held, !isEmpty {
+            // More blocks than one call takes, and it took all of those: the socket was not asked for the others.
+            switch send(to: descriptor) {
+            case .all: return send(to: descriptor, followedBy: data)
+            case .blocked: break
+            case .broken(let code): return (.broken(code), true)
+            }
+        }
+        let rest = UnsafeRawBufferPointer(rebasing: data[(max(0, sent) - fromHere)...])
+        guard append(rest) == rest.count else { return (.blocked, false) }
+        return (isEmpty ? .all : .blocked, true)
     }
 
     deinit {

@@ -59,7 +59,7 @@ package struct Loop: @unchecked Sendable {  // used on one thread only; the comp
         if let next = state.timers.next {
             let left = Instant.now.duration(to: next).nanoseconds
             // Rounded up: an alarm never rings early, so a loop with one due in 0.4 ms does not spin.
-            let milliseconds = left <= 0 ? 0 : Int32(clamping: (left + 999_999) / 1_000_000)
+            let milliseconds = left <= 0 ? 0 : Int32(clamping: left / 1_000_000 + (left % 1_000_000 > 0 ? 1 : 0))
             wait = wait < 0 ? milliseconds : min(wait, milliseconds)
         }
         let count = cl_epoll_wait(state.epoll.number, state.events, Int32(Self.batch), wait)
@@ -70,6 +70,7 @@ package struct Loop: @unchecked Sendable {  // used on one thread only; the comp
                 try handle(Token(bits: event.token), Readiness(rawValue: event.readiness))
             }
         }
-        while let token = state.timers.popDue(now) { try alarm(token) }
+        // Taken out before the first one rings: one that is set again for now waits a turn, so that readinesses get theirs.
+        for token in state.timers.popAllDue(now) { try alarm(token) }
     }
 }

@@ -2,28 +2,41 @@
 import CLinux
 import Glibc
 
-/// Starts a detached thread; `name` (15 bytes) is what `top -H` shows.
-package func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
-    final class Box {
-        let name: String
-        let body: @Sendable () -> Void
-        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
-            self.name = name
-            self.body = body
-        }
-    }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+/// Starts a detached thread (`name`, 15 bytes, is what `top -H` shows) on which no signal of the process is delivered: those belong to the loop (`Signals`), whichever of the
+/// two was made first. Faults of the thread itself still end the process as usual.
+package func startThread(_ name: String, _ run: @escaping @Sendable () -> Void) throws(SystemError) {
+    var blocked = sigset_t()
+    var before = sigset_t()
+    sigfillset(&blocked)
+    for fault in [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] { sigdelset(&blocked, fault) }
+    pthread_sigmask(SIG_BLOCK, &blocked, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+
+    let body = Unmanaged.passRetained(ThreadBody(name: name, run: run))
     var thread = pthread_t()
-    let box = Unmanaged.passRetained(Box(name, body))
-    let result = pthread_create(&thread, &attributes, { context in
-        guard let context else { return nil }
-        let box = Unmanaged<Box>.fromOpaque(context).takeRetainedValue()
-        cl_set_process_name(box.name)
-        box.body()
-        return nil
-    }, box.toOpaque())
-    if result != 0 { box.release() }
-    pthread_attr_destroy(&attributes)
+    let code = pthread_create(
+        &thread, nil,
+        { raw in
+            guard let raw else { return nil }
+            let body = Unmanaged<ThreadBody>.fromOpaque(raw).takeRetainedValue()
+            cl_set_process_name(body.name)
+            body.run()
+            return nil
+        }, body.toOpaque())
+    guard code == 0 else {
+        body.release()
+        throw SystemError("pthread_create", code: code)
+    }
+    pthread_detach(thread)
+}
+
+/// What a thread runs, in a form that passes through C.
+private final class ThreadBody: Sendable {
+    let name: String
+    let run: @Sendable () -> Void
+
+    init(name: String, run: @escaping @Sendable () -> Void) {
+        self.name = name
+        self.run = run
+    }
 }

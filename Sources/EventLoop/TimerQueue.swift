@@ -38,4 +38,11 @@ package struct TimerQueue {
         }
         return first.token
     }
+
+    /// Every alarm that is due, the earliest first.
+    package mutating func popAllDue(_ now: Instant) -> [Token] {
+        var due: [Token] = []
+        while let token = popDue(now) { due.append(token) }
+        return due
+    }
 }

@@ -1,5 +1,6 @@
-// Where a part of a head lies in the bytes that were parsed, and the checked reads that every parser of this module uses.
-// All reads are checked against the span's end; whole words are read where eight bytes are there, single bytes elsewhere.
+// Where a part of a head lies in the bytes that were parsed, and the checked reads that every parser of this module
+// uses. All reads are checked against the span's end; whole words are read where eight bytes are there, single bytes
+// elsewhere.
 // Leaves to others: who owns the bytes. A range means nothing without the span it was made from.
 
 /// A part of a span as offset and count; half the size of `Range<Int>`, as tables hold hundreds of them.

@@ -1,5 +1,5 @@
-// A place to write heads, chunk sizes and frames to: a caller's buffer and how much of it is filled. What does not fit is
-// dropped whole and remembered in `overflowed`, so that callers check once, at the end.
+// A place to write heads, chunk sizes and frames to: a caller's buffer and how much of it is filled. What does not fit
+// is dropped whole and remembered in `overflowed`, so that callers check once, at the end.
 // Leaves to others: owning the buffer (it must outlive the sink), making it larger, sending it.
 
 @usableFromInline

@@ -83,7 +83,9 @@ extension HeadParser {
         switch name {
         case .host, .contentLength:
             throw .framingFieldNominated
-        case .forwarded, .via, .xForwardedFor, .xForwardedHost, .xForwardedProto, .xRequestID, .traceparent, .tracestate:
+        case .forwarded, .via, .xForwardedFor, .xForwardedHost, .xForwardedProto:
+            return
+        case .xRequestID, .traceparent, .tracestate:
             return
         default:
             var index = 0

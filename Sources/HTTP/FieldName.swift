@@ -72,7 +72,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     @inlinable @inline(__always)
     package var isHopByHop: Bool { FieldNames.hopByHop.contains(self) }
 
-    /// For names from elsewhere (settings, tests); `bytes` is the whole name. Heads are looked up in a `FieldNameTable`.
+    /// For names from elsewhere (settings, tests); `bytes` is the whole name. Heads use a `FieldNameTable`.
     package init(named bytes: borrowing RawSpan) {
         let word = FoldedWord(bytes, 0, bytes.byteCount)
         self = Self.allCases.first { $0 != .other && word.isEqual(to: FoldedWord(lowercase: $0.text)) } ?? .other

@@ -1,5 +1,5 @@
-// Finds the known name of a field: an open hash table over length and first eight bytes, which tell nearly all names apart.
-// Made once, with its parser; a lookup is one multiplication and one or two compares.
+// Finds the known name of a field: an open hash table over length and first eight bytes, which tell nearly all names
+// apart. Made once, with its parser; a lookup is one multiplication and one or two compares.
 
 @safe struct FieldNameTable: ~Copyable {
     private struct Entry {

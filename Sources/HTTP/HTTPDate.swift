@@ -1,5 +1,5 @@
-// The Date field's format, IMF-fixdate (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. Kept as bytes, made again only
-// when the second changed.
+// The Date field's format, IMF-fixdate (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. Kept as bytes, made again
+// only when the second changed.
 // Leaves to others: the clock.
 
 package struct HTTPDate: Sendable {

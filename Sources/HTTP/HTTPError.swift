@@ -1,6 +1,7 @@
 // Why bytes were refused, and the status that answers it. The codec is strict because two readers that disagree on one
 // byte of a head are how requests are smuggled (RFC 9112 §11.2).
-// Leaves to others: the answer's text, logging, and whether the connection ends (it must: the next head cannot be found).
+// Leaves to others: the answer's text, logging, and whether the connection ends (it must: the next head cannot be
+// found).
 
 package enum HTTPError: Error, Equatable, Sendable {
     // Limits.

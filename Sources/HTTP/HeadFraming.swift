@@ -1,5 +1,5 @@
-// What the fields of a head mean for the connection: framing of the body (RFC 9112 §6), Host (§3.2), persistence (§9.3),
-// `Connection` and `Upgrade` (RFC 9110 §7.6.1, §7.8), `Expect` (§10.1.1).
+// What the fields of a head mean for the connection: framing of the body (RFC 9112 §6), Host (§3.2), persistence
+// (§9.3), `Connection` and `Upgrade` (RFC 9110 §7.6.1, §7.8), `Expect` (§10.1.1).
 // Leaves to others: acting on it.
 //
 // A field that `Connection` nominates is hop-by-hop. Three kinds are not ours to drop because a sender says so:
@@ -39,6 +39,8 @@ extension HeadParser {
             framing = .none
             // These never have a body; a server that announces one may send it, and it would pass for the next head.
             if chunked || (contentLength ?? 0) > 0 { keepAlive = false }
+            // Nor may they name a length (RFC 9110 §8.6): it does not travel.
+            if let index = firstIndex(of: .contentLength) { fields.markHopByHop(index) }
         } else if method == .head || status == 304 {
             framing = .none
         } else {

@@ -1,5 +1,5 @@
-// The lines of a head: request line, status line, field lines (RFC 9112 §3, §4, §5). The bytes may end anywhere: then one
-// of these functions refuses what looks like a NUL, and `HeadParser` asks whether there is a whole head at all.
+// The lines of a head: request line, status line, field lines (RFC 9112 §3, §4, §5). The bytes may end anywhere: then
+// one of these functions refuses what looks like a NUL, and `HeadParser` asks whether there is a whole head at all.
 // Leaves to others: what a field's value means.
 
 extension HeadParser {
@@ -14,7 +14,7 @@ extension HeadParser {
             throw bytes.peek(offset) == .carriageReturn ? .badRequestLine : .badMethod
         }
         methodRange = ByteRange(start, offset)
-        method = Method(FoldedWord(bytes, start, offset))
+        method = Method.named(FoldedWord(bytes, start, offset))
         if method == .connect { throw .connectUnsupported }
         offset = try parseTarget(bytes, from: offset &+ 1)
         if Int(targetRange.count) > targetLimit { throw .targetTooLong }
@@ -65,8 +65,10 @@ extension HeadParser {
     @inline(__always)
     private mutating func parseField(_ bytes: borrowing RawSpan, from start: Int) throws(HTTPError) -> Int {
         var field = HeadField()
-        let colon = Self.nextColon(bytes, from: start)
-        let word = FoldedWord(bytes, start, colon)
+        let word =
+            FoldedWord(upToColon: bytes, from: start)
+            ?? FoldedWord(bytes, start, Self.nextColon(bytes, from: start))
+        let colon = start &+ word.count
         field.name = names.name(of: word)
         // A known name is made of token bytes; its text was compared.
         if field.name == .other, !word.isPlainName { try Self.checkName(bytes, start, colon) }
@@ -88,7 +90,6 @@ extension HeadParser {
     }
 
     /// The first colon at or after `offset`; the span's end when there is none, which no name survives.
-    @inline(__always)
     private static func nextColon(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
         var offset = offset
         while offset &+ 8 <= bytes.byteCount {
@@ -145,17 +146,16 @@ extension HeadParser {
 
 extension Method {
     @inline(__always)
-    fileprivate init(_ word: FoldedWord) {
-        self =
-            if word.isExactly("POST") { .post }
-            else if word.isExactly("GET") { .get }
-            else if word.isExactly("OPTIONS") { .options }
-            else if word.isExactly("HEAD") { .head }
-            else if word.isExactly("PUT") { .put }
-            else if word.isExactly("DELETE") { .delete }
-            else if word.isExactly("PATCH") { .patch }
-            else if word.isExactly("CONNECT") { .connect }
-            else if word.isExactly("TRACE") { .trace }
-            else { .other }
+    fileprivate static func named(_ word: FoldedWord) -> Method {
+        if word.isExactly("POST") { return .post }
+        if word.isExactly("GET") { return .get }
+        if word.isExactly("OPTIONS") { return .options }
+        if word.isExactly("HEAD") { return .head }
+        if word.isExactly("PUT") { return .put }
+        if word.isExactly("DELETE") { return .delete }
+        if word.isExactly("PATCH") { return .patch }
+        if word.isExactly("CONNECT") { return .connect }
+        if word.isExactly("TRACE") { return .trace }
+        return .other
     }
 }

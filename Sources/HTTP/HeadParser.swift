@@ -1,4 +1,4 @@
-// A request or response head as a table of offsets into the caller's bytes (RFC 9112 §2 to §6). One parser per loop: it
+// A request or response head as a table of offsets into the caller's bytes (RFC 9112 §2 to §6). One per loop: it
 // holds what the last head contained until the next one is parsed, and nothing of a connection.
 // Strict on purpose: whatever two readers could take for different messages is refused, see `HTTPError`.
 // Leaves to others: the bytes (a range means nothing without them), bodies, what to do with a field.
@@ -62,7 +62,7 @@ package struct HeadParser: ~Copyable {
         return try parseWholeRequest(bytes, limits)
     }
 
-    /// Parses a response head at the start of `bytes`, the answer to a request of `method`; otherwise as `parseRequest`.
+    /// Parses a response head at the start of `bytes`, the answer to a request of `method`; else as `parseRequest`.
     package mutating func parseResponse(
         _ bytes: borrowing RawSpan, to method: Method, from position: inout Int, limits: HeadLimits = HeadLimits()
     ) throws(HTTPError) -> Int? {

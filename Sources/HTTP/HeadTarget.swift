@@ -1,5 +1,5 @@
-// The request target and the authority (RFC 9112 §3.2, RFC 3986 §3.2). Origin form, absolute form of http and https, and
-// `*` of OPTIONS; percent-encoding is passed on as it is.
+// The request target and the authority (RFC 9112 §3.2, RFC 3986 §3.2). Origin form, absolute form of http and https,
+// and `*` of OPTIONS; percent-encoding is passed on as it is.
 // Leaves to others: routing, and whether an authority is one of ours.
 
 extension HeadParser {

@@ -66,7 +66,8 @@ package struct HeadField: Sendable {
     /// Just after the line's CRLF; the line begins where its name does.
     @usableFromInline package internal(set) var lineEnd: UInt32 = 0
     @usableFromInline package internal(set) var name = FieldName.other
-    /// Not to be forwarded: hop-by-hop by its name or nominated by `Connection` (RFC 9110 §7.6.1).
+    /// Not to be forwarded: hop-by-hop by its name or nominated by `Connection` (RFC 9110 §7.6.1), or the length of a
+    /// response that has none.
     @usableFromInline package internal(set) var isHopByHop = false
     /// The line is `name: value` with exactly one space and may be copied as it is.
     @usableFromInline package internal(set) var isCanonical = false

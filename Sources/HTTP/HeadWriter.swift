@@ -1,5 +1,5 @@
-// Heads and chunk framing, written (RFC 9112 §3, §4, §5, §7.1). A forwarded head is made anew from the parsed one: start line
-// in canonical form, only fields that may travel, runs of untouched field lines copied as one piece.
+// Heads and chunk framing, written (RFC 9112 §3, §4, §5, §7.1). A forwarded head is made anew from the parsed one:
+// start line in canonical form, only fields that may travel, runs of untouched field lines copied as one piece.
 // Leaves to others: which fields to leave out or add, Host, framing of the forwarded body.
 
 extension ByteSink {
@@ -102,7 +102,7 @@ extension ByteSink {
     @inlinable @inline(__always)
     package mutating func endHead() { append("\r\n") }
 
-    /// The line before a chunk of `count` > 0 bytes (at most `Chunk.headerLimitBytes`); `Chunk.trailer` follows the data.
+    /// The line before a chunk of `count` > 0 bytes, at most `Chunk.headerLimitBytes`; `Chunk.trailer` follows the data.
     package mutating func appendChunkHeader(_ count: Int) {
         append(hex: UInt64(max(0, count)))
         append("\r\n")

@@ -1,5 +1,5 @@
-// An owned buffer for one payload that arrives in pieces. Nothing is held before the first byte, and a large one is given
-// back after use: most of many thousand dashboards never send more than a pong.
+// An owned buffer for one payload that arrives in pieces. Nothing is held before the first byte, and a large one is
+// given back after use: most of many thousand dashboards never send more than a pong.
 
 @safe struct PayloadBuffer: ~Copyable {
     /// What is kept for the next payload.

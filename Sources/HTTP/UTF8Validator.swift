@@ -1,5 +1,5 @@
-// Whether bytes that arrive in pieces are UTF-8 (RFC 3629 §4): no overlong forms, no surrogates, nothing above U+10FFFF.
-// Tells at the first byte that cannot be right.
+// Whether bytes that arrive in pieces are UTF-8 (RFC 3629 §4): no overlong forms, no surrogates, nothing above
+// U+10FFFF. Tells at the first byte that cannot be right.
 
 package struct UTF8Validator: Sendable {
     /// Bytes that the present character still needs, and what the next of them may be.

@@ -3,8 +3,8 @@
 //     header --complete--> payload --complete--> header … --close frame--> closed
 //     any --violation--> failed
 //
-// Strict: every MUST of the sender is checked as early as its bytes are there. Fragments are collected in an owned buffer up
-// to a limit; control frames may come between them.
+// Strict: every MUST of the sender is checked as early as its bytes are there. Fragments are collected in an owned
+// buffer up to a limit; control frames may come between them.
 // Leaves to others: answering pings and closes, inflating, time limits.
 
 package struct WebSocketDecoder: ~Copyable {
@@ -19,7 +19,10 @@ package struct WebSocketDecoder: ~Copyable {
     package static let defaultMessageLimitBytes = 512 << 10
     package static let controlLimitBytes = 125
 
-    private enum State { case header, payload, closed, failed(WebSocketError) }
+    private enum State {
+        case header, payload, closed
+        case failed(WebSocketError)
+    }
 
     package let role: Role
     package let messageLimitBytes: Int
@@ -66,8 +69,8 @@ package struct WebSocketDecoder: ~Copyable {
         get { controlBuffer.bytes }
     }
 
-    /// The next event of `bytes` from `position` on, which moves past what was used. After an error every call throws it
-    /// again; after a close all bytes are dropped.
+    /// The next event of `bytes` from `position` on, which moves past what was used. After an error every call throws
+    /// it again; after a close all bytes are dropped.
     package mutating func next(
         _ bytes: borrowing RawSpan, from position: inout Int
     ) throws(WebSocketError) -> WebSocketEvent {

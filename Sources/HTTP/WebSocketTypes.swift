@@ -1,4 +1,5 @@
-// The vocabulary of WebSocket framing (RFC 6455 §5.2, §7.4): opcodes, close codes, what a decoder tells, why it refuses.
+// The vocabulary of WebSocket framing (RFC 6455 §5.2, §7.4): opcodes, close codes, what a decoder tells, why it
+// refuses.
 
 package enum WebSocketOpcode: UInt8, Sendable {
     case continuation = 0x0

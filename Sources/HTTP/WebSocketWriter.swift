@@ -1,5 +1,5 @@
-// WebSocket frames, written (RFC 6455 §5.2). A server's header goes apart from its payload, so that one payload is sent to
-// many clients without a copy each.
+// WebSocket frames, written (RFC 6455 §5.2). A server's header goes apart from its payload, so that one payload is sent
+// to many clients without a copy each.
 // Leaves to others: keys for masks, compressing, fragmenting.
 
 package enum WebSocketFrame {

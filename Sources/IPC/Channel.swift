@@ -62,6 +62,7 @@ package struct Channel: ~Copyable {
     }
 
     /// Writes what waits, as far as the socket takes it; called once per loop turn and when the socket can take more.
+    /// A peer that is gone is no error here: what it sent before may wait unread, and `handle` finds the end behind it.
     package mutating func flush(in loop: Loop) -> ChannelEnd? {
         guard !blocked, !outbox.isEmpty else { return nil }
         return conclude(outbox.send(to: descriptor.number), in: loop)
@@ -80,6 +81,11 @@ package struct Channel: ~Copyable {
         case .blocked:
             blocked = true
             loop.modify(descriptor.number, [.readable, .writable, .peerClosed], token)
+            return nil
+        case .broken(EPIPE), .broken(ECONNRESET):
+            outbox.removeAll()
+            blocked = true  // for good: nothing is written any more
+            shutdown(descriptor.number, Int32(SHUT_RDWR))  // reading ends even if the peer only stopped reading
             return nil
         case .broken(let code): return .broken(code)
         }

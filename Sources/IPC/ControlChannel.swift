@@ -9,13 +9,17 @@ package struct ControlChannel: ~Copyable {
     /// Frames that may wait; a peer that lets more pile up is not working.
     package static let mostWaiting = 1024
 
+    private struct Waiting {
+        let bytes: [UInt8]
+        var written = 0
+        /// Leaves with the first byte; -1 when there is none or it has left.
+        var descriptor: Int32
+    }
 
     package let token: Token
     private let descriptor: Descriptor
     private var decoder = FrameDecoder(limit: ChannelKind.control.payloadLimit)
-    private var waiting: [UInt8] = []
-    private var passing: [(offset: Int, descriptor: Int32)] = []  // descriptors by the offset of their frame in `waiting`
-    private var waitingCount = 0
+    private var waiting: [Waiting] = []
     private var received: [Int32] = []
     private var blocked = false
 
@@ -38,50 +42,61 @@ package struct ControlChannel: ~Copyable {
     }
 
     private mutating func queue(_ header: FrameHeader, _ payload: [UInt8], _ passed: consuming Descriptor?) -> Bool {
-        guard waitingCount < Self.mostWaiting, payload.count <= ChannelKind.control.payloadLimit else { return false }
-        if let passed { passing.append((waiting.count, passed.release())) }
-        withUnsafeTemporaryAllocation(byteCount: FrameHeader.byteCount, alignment: 8) { bytes in
-            header.store(into: bytes)
-            waiting.append(contentsOf: bytes)
-        }
-        waiting.append(contentsOf: payload)
-        waitingCount += 1
+        guard waiting.count < Self.mostWaiting, payload.count <= ChannelKind.control.payloadLimit else { return false }
+        var bytes = [UInt8](repeating: 0, count: FrameHeader.byteCount)
+        bytes.withUnsafeMutableBytes { header.store(into: $0) }
+        bytes.append(contentsOf: payload)
+        var number: Int32 = -1
+        if let passed { number = passed.release() }
+        waiting.append(Waiting(bytes: bytes, descriptor: number))
         return true
     }
 
-    /// Writes what waits, as far as the socket takes it.
+    /// Writes what waits, as far as the socket takes it. A peer that is gone is no error here: what it sent before may
+    /// wait unread, and `handle` finds the end behind it.
     package mutating func flush(in loop: Loop) -> ChannelEnd? {
-        while !waiting.isEmpty {
-            // Up to the next frame with a descriptor, or that frame with it.
-            let first = passing.first
-            let sent: Int
-            if let first, first.offset == 0 {
-                sent = waiting.withUnsafeBytes { bytes in
-                    var number = first.descriptor
-                    let frame = FrameHeader.byteCount + Int(FrameHeader(loading: bytes).length)
-                    return cl_send_descriptors(descriptor.number, bytes.baseAddress, frame, &number, 1)
-                }
-            } else {
-                sent = waiting.withUnsafeBytes { cl_send(descriptor.number, $0.baseAddress, first?.offset ?? $0.count) }
-            }
-            if sent < 0 {
-                let code = Int32(truncatingIfNeeded: -sent)
-                guard code == EAGAIN else { return .broken(code) }
-                if !blocked { loop.modify(descriptor.number, [.readable, .writable, .peerClosed], token) }
-                blocked = true
-                return nil
-            }
-            if let first, first.offset == 0 {
-                close(first.descriptor)
-                passing.removeFirst()
-            }
-            waiting.removeFirst(sent)
-            for index in passing.indices { passing[index].offset -= sent }
+        var done = 0
+        var code: Int32 = 0
+        while code == 0 && done < waiting.count {
+            code = Self.write(&waiting[done], to: descriptor.number)
+            if code == 0 { done += 1 }
         }
-        waitingCount = 0
-        if blocked { loop.modify(descriptor.number, [.readable, .peerClosed], token) }
-        blocked = false
-        return nil
+        waiting.removeFirst(done)
+        switch code {
+        case 0, EAGAIN:
+            if blocked != (code == EAGAIN) {
+                blocked.toggle()
+                loop.modify(descriptor.number, blocked ? [.readable, .writable, .peerClosed] : [.readable, .peerClosed], token)
+            }
+            return nil
+        case EPIPE, ECONNRESET:
+            closeWaiting()
+            waiting.removeAll()
+            shutdown(descriptor.number, Int32(SHUT_RDWR))  // reading ends even if the peer only stopped reading
+            return nil
+        default:
+            return .broken(code)
+        }
+    }
+
+    /// Writes the rest of a frame; 0, or the error number that it ended with.
+    private static func write(_ frame: inout Waiting, to socket: Int32) -> Int32 {
+        while frame.written < frame.bytes.count {
+            let written = frame.written
+            var passed = frame.descriptor
+            let sent = frame.bytes.withUnsafeBytes { bytes in
+                cl_send_descriptors(socket, bytes.baseAddress.unsafelyUnwrapped + written, bytes.count - written, &passed, passed < 0 ? 0 : 1)
+            }
+            guard sent >= 0 else { return Int32(truncatingIfNeeded: -sent) }
+            if passed >= 0 { close(passed) }
+            frame.descriptor = -1
+            frame.written += sent
+        }
+        return 0
+    }
+
+    private func closeWaiting() {
+        for frame in waiting where frame.descriptor >= 0 { close(frame.descriptor) }
     }
 
     /// Handles a readiness: sends what waits, reads once, hands out every whole frame. `frame` takes the descriptor that
@@ -90,6 +105,7 @@ package struct ControlChannel: ~Copyable {
         if readiness.contains(.writable), let end = flush(in: loop) { return end }
         guard !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) else { return nil }
         var queue = DescriptorQueue(numbers: received)
+        var carried = !received.isEmpty  // came with the beginning of the frame that is whole next
         received = []
         var read = 0
         decoder.fill { room in
@@ -100,24 +116,34 @@ package struct ControlChannel: ~Copyable {
             }
             return read
         }
-        if read < 0 { return Int32(truncatingIfNeeded: -read) == EAGAIN ? nil : .broken(Int32(truncatingIfNeeded: -read)) }
+        if read < 0 {
+            let code = Int32(truncatingIfNeeded: -read)
+            guard code == EAGAIN else { return .broken(code) }
+            received = queue.release()
+            return nil
+        }
         do throws(FrameError) {
             while try decoder.next(
-                { header, payload throws(FrameError) in try frame(header, payload, &queue) },
+                { header, payload throws(FrameError) in
+                    let held = queue.numbers.count
+                    try frame(header, payload, &queue)
+                    guard !carried || queue.numbers.count < held else { throw .descriptors }
+                    carried = false
+                },
                 refused: { error throws(FrameError) in throw error }) {}
         } catch {
             return .violation(error)
         }
-        // A descriptor can come with the first bytes of its frame only; more than a frame's worth was never announced.
-        guard queue.numbers.count <= 1 else { return .violation(.descriptors) }
-        received = queue.numbers
-        queue.numbers = []
+        // The kernel ends a read behind the bytes that a descriptor came with: what is left belongs to a frame that has
+        // begun, or to none.
+        guard queue.numbers.count <= (decoder.holdsPart ? 1 : 0) else { return .violation(.descriptors) }
+        received = queue.release()
         return read == 0 ? .closed : nil
     }
 
     deinit {
         for number in received { close(number) }
-        for entry in passing { close(entry.descriptor) }
+        closeWaiting()
     }
 }
 
@@ -131,6 +157,12 @@ package struct DescriptorQueue: ~Copyable {
     package mutating func take() throws(FrameError) -> Descriptor {
         guard !numbers.isEmpty else { throw .descriptors }
         return Descriptor(owning: numbers.removeFirst())
+    }
+
+    /// Gives up what is left: the channel keeps it for the frame that has begun.
+    fileprivate mutating func release() -> [Int32] {
+        defer { numbers = [] }
+        return numbers
     }
 
     deinit { for number in numbers { close(number) } }

@@ -11,7 +11,7 @@ package struct CreditWindow: Equatable, Sendable {
 
     /// Grants over `most` are a violation.
     package mutating func grant(_ count: Int) throws(FrameError) {
-        guard count <= Self.most - available else { throw .outOfRange("credit") }
+        guard count >= 0, count <= Self.most - available else { throw .outOfRange("credit") }
         available += count
     }
 

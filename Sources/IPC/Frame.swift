@@ -85,6 +85,9 @@ package struct FrameDecoder: ~Copyable {
         return start + FrameHeader.byteCount + min(Int(header.length), limit)
     }
 
+    /// Whether a frame has begun that is not whole yet, once every whole one was handed out.
+    package var holdsPart: Bool { start != end }
+
     private mutating func makeRoom() {
         let held = end - start
         let needed = nextFrameEnd - start

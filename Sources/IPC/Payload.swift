@@ -81,11 +81,13 @@ package struct PayloadWriter {
     package mutating func uint32(_ value: UInt32) { integer(value) }
     package mutating func uint64(_ value: UInt64) { integer(value) }
 
-    /// Cut at 65,535 bytes: what is longer is no string but a body.
+    /// Cut between characters at 65,535 bytes or just before: what is longer is no string but a body.
     package mutating func string(_ value: String) {
         var value = value
         value.withUTF8 { utf8 in
-            let count = min(utf8.count, Int(UInt16.max))
+            var count = min(utf8.count, Int(UInt16.max))
+            // Not at a continuation byte of UTF-8, or the peer would read a replacement character.
+            while count < utf8.count && utf8[count] & 0xC0 == 0x80 { count -= 1 }
             integer(UInt16(truncatingIfNeeded: count))
             bytes.append(contentsOf: utf8[..<count])
         }

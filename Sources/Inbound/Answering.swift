@@ -177,10 +177,10 @@ extension HTTPServer {
     private func writeHead(_ connection: UnsafeMutablePointer<Connection>, _ status: UInt16, _ fields: HTTPFields, _ framing: StreamFraming?) {
         if isDraining { connection.pointee.flags.remove(.keepAlive) }
         let flags = connection.pointee.flags
-        withUnsafeTemporaryAllocation(byteCount: 256 + fields.bytes.count, alignment: 1) { buffer in
+        withUnsafeTemporaryAllocation(byteCount: 256 + fields.lines.count, alignment: 1) { buffer in
             var sink = ByteSink(buffer)
             sink.appendStatusLine(status)
-            sink.append(fields.bytes.span.bytes)
+            sink.append(fields.lines.span.bytes)
             if sendsDate { sink.append(dateField.line(at: cl_realtime_ns()).span.bytes) }
             switch framing {
             case .chunked: sink.append("Transfer-Encoding: chunked\r\n")

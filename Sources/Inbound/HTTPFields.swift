@@ -2,7 +2,8 @@
 
 /// Field lines in order; made once for answers that are sent often.
 package struct HTTPFields: Sendable, ExpressibleByDictionaryLiteral {
-    private(set) var bytes: [UInt8] = []
+    /// The lines as they are sent.
+    package private(set) var lines: [UInt8] = []
 
     package init() {}
 
@@ -12,10 +13,10 @@ package struct HTTPFields: Sendable, ExpressibleByDictionaryLiteral {
 
     /// Bytes that would end the line or the head are made spaces, wherever the value came from.
     package mutating func append(_ name: StaticString, _ value: String) {
-        name.withUTF8Buffer { bytes.append(contentsOf: $0) }
-        bytes.append(contentsOf: ": ".utf8)
-        for byte in value.utf8 { bytes.append(byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte) }
-        bytes.append(contentsOf: "\r\n".utf8)
+        name.withUTF8Buffer { lines.append(contentsOf: $0) }
+        lines.append(contentsOf: ": ".utf8)
+        for byte in value.utf8 { lines.append(byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte) }
+        lines.append(contentsOf: "\r\n".utf8)
     }
 
     package func with(_ name: StaticString, _ value: String) -> HTTPFields {

@@ -16,8 +16,8 @@ package enum WebSocketHandshake {
         var head = Array("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n".utf8)
         var accepted = HTTPFields()
         accepted.append("Sec-WebSocket-Accept", accept(key: key))
-        head += accepted.bytes
-        head += fields.bytes
+        head += accepted.lines
+        head += fields.lines
         head += "\r\n".utf8
         return head
     }

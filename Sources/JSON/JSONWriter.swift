@@ -27,7 +27,17 @@ package struct JSONWriter: Sendable {
     package mutating func string(_ text: some StringProtocol) {
         comma()
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 { Self.append(byte, to: &bytes) }
+        let wasContiguous: Void? = text.utf8.withContiguousStorageIfAvailable { buffer in
+            // Runs that need no escape are copied at once.
+            var start = 0
+            for index in buffer.indices where unsafe Self.escapedSize(of: buffer[index]) != 1 {
+                unsafe bytes.append(contentsOf: buffer[start..<index])
+                unsafe Self.append(buffer[index], to: &bytes)
+                start = index + 1
+            }
+            unsafe bytes.append(contentsOf: buffer[start...])
+        }
+        if wasContiguous == nil { for byte in text.utf8 { Self.append(byte, to: &bytes) } }
         bytes.append(UInt8(ascii: "\""))
         commaIsDue = true
     }

@@ -116,7 +116,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .droppedCaptureBacklog: .dropped([.edge], "capture_backlog")
         case .droppedEdgeLost: .dropped([.edge], "edge_lost")
 
-        case .pendingEntered: CellDefinition([.dispatcher], "pending_entered", "Captures that began to wait for their outcome")
+        case .pendingEntered:
+            CellDefinition([.dispatcher], "pending_entered", "Captures that began to wait for their outcome")
         case .pendingLeft: CellDefinition([.dispatcher], "pending_left", "Captures whose outcome is known")
         case .audited: CellDefinition([.dispatcher], "audited", "Captures with a verdict")
         case .skippedNotAuditable: .skipped("not_auditable")
@@ -129,7 +130,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .failedEngineError: .failed("engine_error")
         case .failedDispatcherLost: .failed("dispatcher_lost")
         case .failedAuditorLost: .failed("auditor_lost")
-        case .quarantined: CellDefinition([.dispatcher], "quarantined", "Captures set apart because auditors died of them")
+        case .quarantined:
+            CellDefinition([.dispatcher], "quarantined", "Captures set apart because auditors died of them")
 
         case .requests: CellDefinition([.edge], "requests", "Requests read from clients")
         case .responses1xx: .responses("1xx")
@@ -152,7 +154,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .jobsSubmitted: CellDefinition([.dispatcher], "jobs_submitted", "Audits taken into the queue")
         case .jobsCompleted: CellDefinition([.dispatcher], "jobs_completed", "Audits finished, failed ones included")
         case .jobsFailed: CellDefinition([.dispatcher], "jobs_failed", "Audits finished without a verdict")
-        case .jobsRedelivered: CellDefinition([.dispatcher], "jobs_redelivered", "Audits begun again at another auditor")
+        case .jobsRedelivered:
+            CellDefinition([.dispatcher], "jobs_redelivered", "Audits begun again at another auditor")
         case .lateResults: CellDefinition([.dispatcher], "late_results", "Results of leases that were over, ignored")
         case .eventsEmitted: CellDefinition([.dispatcher], "events_emitted", "Events numbered and sent on")
         case .scoredAudits: CellDefinition([.dispatcher], "scored_audits", "Verdicts with a trust score")
@@ -176,8 +179,10 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .restartsBroadcaster: .restarts("broadcaster")
         case .hungKilled: CellDefinition([.supervisor], "hung_killed", "Processes killed because they showed no life")
 
-        case .framesMalformed: CellDefinition(CellDefinition.everyone, "frames_malformed", "Frames that closed their channel")
-        case .logLinesDropped: CellDefinition(CellDefinition.everyone, "log_lines_dropped", "Log lines that found no room")
+        case .framesMalformed:
+            CellDefinition(CellDefinition.everyone, "frames_malformed", "Frames that closed their channel")
+        case .logLinesDropped:
+            CellDefinition(CellDefinition.everyone, "log_lines_dropped", "Log lines that found no room")
         }
     }
 }
@@ -224,7 +229,8 @@ package enum Gauge: Int, CaseIterable, Sendable {
         case .upstreamConnectionsIdle:
             CellDefinition([.edge], "upstream_connections_idle", "Idle connections to the upstream")
         case .captureMemoryBytes: CellDefinition([.edge], "capture_memory_bytes", "Memory in use for captures")
-        case .captureBacklog: CellDefinition([.edge], "capture_backlog", "Captures that wait for the dispatcher's channel")
+        case .captureBacklog:
+            CellDefinition([.edge], "capture_backlog", "Captures that wait for the dispatcher's channel")
 
         case .queueSize: CellDefinition([.dispatcher], "queue_size", "Audits that may wait")
         case .queueUsed: CellDefinition([.dispatcher], "queue_used", "Audits that wait")
@@ -255,7 +261,8 @@ package enum Histogram: Int, CaseIterable, Sendable {
         switch self {
         case .upstreamFirstByte:
             CellDefinition([.edge], "upstream_first_byte_seconds", "Wait for the first byte of the upstream's answer")
-        case .exchange: CellDefinition([.edge], "exchange_seconds", "Time from a request's first byte to its answer's last")
+        case .exchange:
+            CellDefinition([.edge], "exchange_seconds", "Time from a request's first byte to its answer's last")
         case .auditWait:
             CellDefinition([.dispatcher], "audit_wait_seconds", "Time from a capture's arrival to its outcome")
         case .audit: CellDefinition([.dispatcher], "audit_seconds", "Time of an audit in its engine")
@@ -274,7 +281,9 @@ extension CellDefinition {
     fileprivate static let everyone: [Place.Group] = [.supervisor, .dispatcher, .broadcaster, .edge, .auditor]
 
     fileprivate static func dropped(_ owners: [Place.Group], _ reason: String) -> Self {
-        Self(owners, "dropped", label: ("reason", reason), "Captures that were not audited for want of room or a process")
+        Self(
+            owners, "dropped", label: ("reason", reason), "Captures that were not audited for want of room or a process"
+        )
     }
 
     fileprivate static func skipped(_ reason: String) -> Self {

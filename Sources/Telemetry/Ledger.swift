@@ -54,7 +54,8 @@ package struct LedgerTotals: Equatable, Sendable {
         func object(_ entries: [Entry]) -> String {
             "{" + entries.map { "\"\($0.reason)\":\($0.count)" }.joined(separator: ",") + "}"
         }
-        return "{\"captured\":\(captured),\"audited\":\(audited),\"skipped\":\(object(skipped)),\"dropped\":\(object(dropped)),"
+        return
+            "{\"captured\":\(captured),\"audited\":\(audited),\"skipped\":\(object(skipped)),\"dropped\":\(object(dropped)),"
             + "\"failed\":\(object(failed)),\"quarantined\":\(quarantined),\"pending\":\(pending)}"
     }
 }
@@ -74,11 +75,12 @@ extension Scoreboard {
     // MARK: What the successor of a dead process books
 
     /// Captures that the edge in place `edge` wrote to channels which ended before they were received, and that are not
-    /// booked yet: add them to `.droppedChannelLost` when a capture channel has ended and its last frames are read.
-    package func lostOnChannel(edge: Int) -> UInt64 {
+    /// booked yet: add them to `.droppedChannelLost`. `sent` is what that edge had sent before the channel that now begins;
+    /// without it, all it ever sent, for when nobody sends any more.
+    package func lostOnChannel(edge: Int, sentBefore sent: UInt64? = nil) -> UInt64 {
         guard let place = Place(.edge, edge) else { return 0 }
         let settled = value(.received, edge: edge) &+ value(.droppedChannelLost, edge: edge)
-        return difference(value(.captureSent, at: place), settled)
+        return difference(sent ?? value(.captureSent, at: place), settled)
     }
 
     /// Captures that a dead edge in place `edge` kept and never sent, not booked yet: its successor adds them to

@@ -96,10 +96,13 @@ package struct Log: Sendable {
         package static func number(_ value: some BinaryInteger) -> Value { Value(content: .plain(String(value))) }
         package static func flag(_ value: Bool) -> Value { Value(content: .plain(value ? "true" : "false")) }
 
+        /// Seconds that no real duration reaches, so that reckoning in microseconds cannot overflow.
+        private static let longest: Int64 = 1_000_000_000_000
+
         /// In milliseconds with up to three decimals, with the unit: `12.3ms`.
         package static func duration(_ value: Duration) -> Value {
-            let (seconds, attoseconds) = value.components
-            let microseconds = seconds &* 1_000_000 &+ attoseconds / 1_000_000_000_000
+            let (seconds, attoseconds) = max(min(value, .seconds(longest)), .seconds(-longest)).components
+            let microseconds = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
             let (whole, part) = microseconds.quotientAndRemainder(dividingBy: 1000)
             var text = part < 0 && whole == 0 ? "-0" : String(whole)
             if part != 0 {
@@ -123,6 +126,7 @@ package struct Log: Sendable {
         }
 
         /// A pipe takes a line whole or not at all; files and terminals may take a part, then the rest follows.
+        /// SIGPIPE is ignored in all our processes: a reader that is gone costs lines, not the writer.
         func write(_ line: UnsafeRawBufferPointer) {
             var rest = line
             while !rest.isEmpty {

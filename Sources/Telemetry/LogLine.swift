@@ -26,11 +26,18 @@ struct LogLine {
 
     /// Text of ours, as it is.
     mutating func plain(_ text: String) {
-        for byte in text.utf8 { append(byte) }
+        var text = text
+        text.withUTF8 { append($0[...]) }
     }
 
     mutating func message(_ text: String) {
-        escaped(text, limit: .max, quote: false)
+        var text = text
+        let isClean = text.withUTF8 { bytes in
+            guard bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { return false }
+            append(bytes[...])
+            return true
+        }
+        if !isClean { escaped(text, limit: .max, quote: false) }
     }
 
     /// ` key=value`, quoted where a reader could not tell its end otherwise.
@@ -40,14 +47,20 @@ struct LogLine {
         plain("=")
         switch value.content {
         case .plain(let text): plain(text)
-        case .string(let text):
-            if Self.needsQuotes(text) {
-                plain("\"")
-                escaped(text, limit: Self.valueLimitBytes, quote: true)
-                plain("\"")
-            } else {
-                escaped(text, limit: Self.valueLimitBytes, quote: false)
+        case .string(var text):
+            // Most values are ids, paths and names: one look and one copy.
+            let isClean = text.withUTF8 { bytes in
+                guard !bytes.isEmpty, bytes.count <= Self.valueLimitBytes, bytes.allSatisfy(Self.isBare) else {
+                    return false
+                }
+                append(bytes[...])
+                return true
             }
+            if isClean { return }
+            let isQuoted = text.isEmpty || !text.utf8.allSatisfy(Self.isBare)
+            if isQuoted { plain("\"") }
+            escaped(text, limit: Self.valueLimitBytes, quote: isQuoted)
+            if isQuoted { plain("\"") }
         }
     }
 
@@ -76,6 +89,13 @@ struct LogLine {
         count += 1
     }
 
+    private mutating func append(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) {
+        let fitting = bytes.prefix(Self.textLimit - count)
+        UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyBytes(from: fitting)
+        count += fitting.count
+        if fitting.count < bytes.count { isCut = true }
+    }
+
     private mutating func escaped(_ text: String, limit: Int, quote: Bool) {
         var taken = 0
         for scalar in text.unicodeScalars {
@@ -96,17 +116,15 @@ struct LogLine {
                 plain(String(scalar.value, radix: 16))
                 plain("}")
             case _ where scalar.isASCII: append(UInt8(truncatingIfNeeded: scalar.value))
-            default: for byte in UTF8.encode(scalar)! { append(byte) }
+            default: for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter { append(byte) }
             }
         }
     }
 
-    private static func needsQuotes(_ text: String) -> Bool {
-        text.isEmpty
-            || text.utf8.contains {
-                $0 <= 0x20 || $0 >= 0x7F || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "=")
-                    || $0 == UInt8(ascii: "\\")
-            }
+    /// Visible ASCII that a reader of `key=value` cannot take for anything else.
+    private static func isBare(_ byte: UInt8) -> Bool {
+        byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "=")
+            && byte != UInt8(ascii: "\\")
     }
 
     /// What moves a terminal's cursor, ends lines for some readers, or reorders text so that lines lie.

@@ -77,7 +77,8 @@ private struct PrometheusText {
     }
 
     /// Label values are ours, and need no escapes.
-    mutating func sample(_ name: String, _ place: Place, _ labels: [(name: String, value: String)] = [], value: String) {
+    mutating func sample(_ name: String, _ place: Place, _ labels: [(name: String, value: String)] = [], value: String)
+    {
         text += "truthtable_\(name){role=\"\(place.group.rawValue)\",place=\"\(place.number)\""
         for label in labels { text += ",\(label.name)=\"\(label.value)\"" }
         text += "} \(value)\n"

@@ -67,8 +67,14 @@ struct CaptureWriter: ~Copyable {
 
     mutating func mark(_ flags: CaptureFlags) { head.flags.formUnion(flags) }
 
-    /// An answer that the edge made itself.
-    mutating func localResponse(status: UInt16) { head.status = status }
+    /// The head of an answer that the edge makes itself.
+    mutating func localAnswer(status: UInt16, contentType: String) {
+        head.status = status
+        var field = "Content-Type: \(contentType)\r\n"
+        let kept = field.withUTF8 { response.append(UnsafeRawBufferPointer($0)) }
+        if kept < field.utf8.count { isOverrun = true }
+        head.responseFieldsLength = UInt32(truncatingIfNeeded: kept)
+    }
 
     mutating func times(upstreamStart: UInt32, firstByte: UInt32, duration: UInt32) {
         head.upstreamStartMicroseconds = upstreamStart

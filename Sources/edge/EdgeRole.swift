@@ -1,18 +1,111 @@
-// Skeleton.
+// The edge: clients on one side, upstreams on the other, copies of what is said to the dispatcher.
+import CLinux
 import Configuration
 import EventLoop
+import Glibc
 import IPC
+import Outbound
 import Role
+import TLS
+import Telemetry
 
 struct EdgeRole: RoleLogic, ~Copyable {
     static var role: ProcessRole { .edge }
+
+    private static let sweepInterval: Duration = .milliseconds(250)
+
     private let birth: Birth
-    init(_ birth: Birth) throws(RoleFailure) { self.birth = birth }
-    mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor) { birth.log.info("attached", ["kind": .string("\(attach.kind)"), "peer": .number(attach.peer), "generation": .number(attach.generation)]) }
-    mutating func peerEnded(_ ended: PeerEnded) { birth.log.info("peer ended", ["peer": .number(ended.peer)]) }
-    mutating func handle(_ token: Token, _ readiness: Readiness) {}
-    mutating func alarm(_ token: Token) {}
-    mutating func turnEnded() {}
-    mutating func drain(until limit: Instant) {}
-    var isDrained: Bool { true }
+    private let listener: Int32
+    private var isListening = true
+    private var proxy: Proxy
+
+    init(_ birth: Birth) throws(RoleFailure) {
+        let settings = birth.settings
+        let listener = InheritedDescriptor.proxyListener.number(in: .edge) ?? -1
+        let tls: TLSClientContext?
+        let accessLog: AccessLog?
+        do {
+            tls = settings.upstreamURL.isTLS ? try TLSClientContext(caFile: settings.upstreamCAFile.isEmpty ? nil : settings.upstreamCAFile) : nil
+            accessLog = settings.accessLog == .off ? nil : try AccessLog(InheritedDescriptor.accessLog.number(in: .edge) ?? -1)
+            try birth.loop.add(listener, [.readable], Token(kind: EdgeToken.listener))
+        } catch {
+            throw RoleFailure("cannot begin: \(error)")
+        }
+        let resolver = try Self.makeResolver(birth.loop)
+        // What a dead predecessor held and never sent is booked before anything new is captured.
+        birth.slot.add(.droppedEdgeLost, birth.scoreboard.unsent(edge: birth.place.number))
+        birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
+        proxy = Proxy(
+            settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: tls, resolver: resolver, accessLog: accessLog)
+        self.listener = listener
+        self.birth = birth
+    }
+
+    private static func makeResolver(_ loop: Loop) throws(RoleFailure) -> Resolver {
+        do throws(SystemError) {
+            let resolver = try Resolver()
+            try loop.add(resolver.wakeupDescriptor, .readable, Token(kind: EdgeToken.resolver))
+            return resolver
+        } catch {
+            throw RoleFailure("cannot begin: \(error)")
+        }
+    }
+
+    // MARK: Peers
+
+    mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor) {
+        guard attach.kind == .capture else { return }
+        let token = Token(kind: EdgeToken.captures, generation: attach.generation)
+        if let error = proxy.captures.attach(attach, descriptor, in: birth.loop, token: token) {
+            birth.log.error("Cannot use the capture channel", ["cause": .string("\(error)")])
+        }
+    }
+
+    mutating func peerEnded(_ ended: PeerEnded) {}
+
+    mutating func handle(_ token: Token, _ readiness: Readiness) {
+        switch token.kind {
+        case EdgeToken.client: proxy.clientReady(token, readiness)
+        case EdgeToken.upstream: proxy.upstreamReady(token, readiness)
+        case EdgeToken.listener: if isListening { proxy.accept(listener) }
+        case EdgeToken.captures:
+            guard proxy.captures.isFor(token) else { return }
+            captureChannelEnded(proxy.captures.handle(readiness, in: birth.loop))
+        case EdgeToken.resolver: proxy.resolved()
+        default: break
+        }
+    }
+
+    mutating func alarm(_ token: Token) {
+        switch token.kind {
+        case EdgeToken.sweep:
+            proxy.wallClock.adjust()
+            proxy.sweep()
+            birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
+        case EdgeToken.accept: if isListening { birth.loop.modify(listener, [.readable], Token(kind: EdgeToken.listener)) }
+        default: break
+        }
+    }
+
+    mutating func turnEnded() {
+        proxy.continueReading()
+        if !proxy.captures.isEmpty { captureChannelEnded(proxy.captures.flush(in: birth.loop)) }
+    }
+
+    private func captureChannelEnded(_ end: ChannelEnd?) {
+        guard let end, end != .closed else { return }
+        if case .violation = end { birth.slot.add(.framesMalformed) }
+        birth.log.warn("Capture channel ended", ["cause": .string("\(end)")])
+    }
+
+    // MARK: The end
+
+    mutating func drain(until limit: Instant) {
+        isListening = false
+        birth.loop.remove(listener)
+        close(listener)
+        proxy.beginDraining()
+    }
+
+    var isDrained: Bool { proxy.isIdle && proxy.captures.isEmpty }
 }

@@ -55,6 +55,9 @@ struct Slab<Element: ~Copyable>: ~Copyable {
         return elements + index
     }
 
+    /// Of the element that lives in a slot now.
+    func generation(_ slot: Int) -> UInt32 { generations[slot] }
+
     func isLive(_ slot: Int) -> Bool { slot >= 0 && slot < highWater && live[slot] }
 
     mutating func remove(_ slot: Int) {

@@ -1,1 +1,2 @@
-print("")
+// `truthtable-mockllm`, see MockCommand.
+MockCommand.run(CommandLine.arguments)

@@ -24,7 +24,7 @@ final class LogWriter: Sendable {
     init() throws(SystemError) {
         wakeup = try Wakeup()
         ended = try Wakeup()
-        startThread("tt-log") { [self] in run() }
+        try startThread("tt-log") { [self] in run() }
     }
 
     /// Takes over the reading end of a child's pipe; `origin` is written before lines that carry no time of their own.

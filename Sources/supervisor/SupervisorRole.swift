@@ -24,7 +24,7 @@ final class SupervisorRole {
     /// From fork to Ready.
     private static let startLimit: Duration = .seconds(10)
 
-    private let settings: Settings
+    private var settings: Settings
     private let loop: Loop
     private let log: Log
     private let logWriter: LogWriter
@@ -60,6 +60,7 @@ final class SupervisorRole {
         _ = cl_raise_file_limit()
         spawner = try Spawner(settings)
         listeners = try Listeners(settings)
+        settings.runtimeDirectory = listeners.directory  // edges find the broadcaster's socket there
         accessLog = try Self.openAccessLog(settings.accessLog)
         // Later than that of any process of any earlier supervisor on this machine, as long as the clock goes forward.
         nextIncarnation = UInt64(clamping: wallClockMilliseconds()) << 16
@@ -294,8 +295,10 @@ final class SupervisorRole {
     private func reap(_ child: Child) {
         var code: Int32 = 0
         var signal: Int32 = 0
-        guard child.pid != 0, cl_reap(child.pid, &code, &signal) == 1 else { return }
-        _ = cl_signal_group(child.pid, SIGKILL)  // whatever it left behind in its group
+        guard child.pid != 0 else { return }
+        // Whatever it left behind in its group; before it is reaped, because then its number may go to somebody else.
+        _ = cl_signal_group(child.pid, SIGKILL)
+        guard cl_reap(child.pid, &code, &signal) == 1 else { return }
         try? scoreboard.retire(child.place)
         if let link = ChannelBroker.link(of: child.place), let generation = broker.generation(of: link) {
             for dispatcher in children where dispatcher.role == .dispatcher && dispatcher.isPresent {
@@ -369,10 +372,10 @@ final class SupervisorRole {
     /// What nobody is left to book: captures that a dead edge held, and those that the dispatcher had not settled.
     private func settleAccounts() {
         for number in 0..<Place.edgeCount {
-            guard let place = Place(.edge, number), let edge = try? scoreboard.claim(place, incarnation: 0) else { continue }
+            guard let place = Place(.edge, number), let edge = try? scoreboard.claim(place, incarnation: nextIncarnation) else { continue }
             edge.add(.droppedEdgeLost, scoreboard.unsent(edge: number))
         }
-        guard let dispatcher = try? scoreboard.claim(.dispatcher, incarnation: 0) else { return }
+        guard let dispatcher = try? scoreboard.claim(.dispatcher, incarnation: nextIncarnation) else { return }
         for number in 0..<Place.edgeCount { dispatcher.add(.droppedChannelLost, edge: number, scoreboard.lostOnChannel(edge: number)) }
         let unsettled = scoreboard.unsettled
         dispatcher.add(.pendingLeft, scoreboard.stillPending)

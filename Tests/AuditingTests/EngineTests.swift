@@ -92,11 +92,11 @@ struct EngineTests {
     }
 
     @Test func `hostile texts end in bounded steps with a verdict`() {
-        let line = String(repeating: "x", count: 300_000)
-        let words = String(repeating: "the bridge 1964 ", count: 20_000)
-        let tiny = String(repeating: "A b. ", count: 30_000)
-        let signs = String(repeating: "…", count: 50_000) + String(repeating: ".", count: 50_000) + String(repeating: "[1]", count: 20_000)
-        let lines = String(repeating: "Context:\nUse the following text.\n\n{\n<doc>\n----\n```\n", count: 4000)
+        let line = String(repeating: "x", count: 200_000)
+        let words = String(repeating: "the bridge 1964 ", count: 4000)
+        let tiny = String(repeating: "A b. ", count: 6000)
+        let signs = String(repeating: "…", count: 20_000) + String(repeating: ".", count: 20_000) + String(repeating: "[1]", count: 8000)
+        let lines = String(repeating: "Context:\nUse the following text.\n\n{\n<doc>\n----\n```\n", count: 800)
         for text in [line, words, tiny, signs, lines] {
             let found = auditCase(exchange(#"{"messages":[{"role":"user","content":\#(quoted(text))}],"documents":[\#(quoted(text))]}"#, #"{"answer":\#(quoted(text))}"#))
             guard let found else { continue }

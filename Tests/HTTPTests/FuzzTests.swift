@@ -1,5 +1,5 @@
-// Mutated bytes against all decoders: nothing traps, and what is said does not depend on where reads end.
-// A failure names its seed and round: `TRUTHTABLE_FUZZ_SEED=n swift test --filter HTTPTests.Fuzz`. The count of rounds is
+// Mutated bytes against all decoders: nothing traps, and what is said does not depend on where reads end. A failure
+// names its seed and round: `TRUTHTABLE_FUZZ_SEED=n swift test --filter HTTPTests.Fuzz`. The count of rounds is
 // `TRUTHTABLE_FUZZ_ROUNDS`.
 
 import Glibc

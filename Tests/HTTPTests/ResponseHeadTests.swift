@@ -76,6 +76,8 @@ struct ResponseHeadTests {
         let head = try #require(response("HTTP/1.1 404 Not  Found\r\nDate: d\r\nUpgrade: a\r\n\r\n", to: .head).head)
         #expect(head.status == 404 && head.reason == "Not  Found" && head.version == .http11 && head.method == .head)
         #expect(head["Date"] == "d" && head.hopByHop == ["Upgrade"])
+        let empty = try #require(response("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").head)
+        #expect(empty.hopByHop == ["Content-Length"] && empty.keepAlive)
         let upgraded = try #require(
             response("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").head)
         #expect(upgraded.upgrade == .webSocket && upgraded.framing == .none)

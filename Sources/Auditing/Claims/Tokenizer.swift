@@ -51,10 +51,12 @@ enum Tokenizer {
         } else if word.hasEnding("s"), !word.hasEnding("ss"), !word.hasEnding("us"), !word.hasEnding("is") {
             word.removeLast()
         }
-        for ending in ["ingly", "edly", "ing", "ed", "ly"] where word.hasEnding(ending) && word.count >= ending.utf8.count + 3 {
-            word.removeLast(ending.utf8.count)
-            if let last = word.last, word.count > 3, word[word.count - 2] == last, !"lsz".utf8.contains(last) { word.removeLast() }
-            break
+        let ending = word.hasEnding("ingly") ? 5 : word.hasEnding("edly") ? 4 : word.hasEnding("ing") ? 3 : word.hasEnding("ed") || word.hasEnding("ly") ? 2 : 0
+        if ending > 0, word.count >= ending + 3 {
+            word.removeLast(ending)
+            if let last = word.last, word.count > 3, word[word.count - 2] == last, last != UInt8(ascii: "l"), last != UInt8(ascii: "s"), last != UInt8(ascii: "z") {
+                word.removeLast()
+            }
         }
         if word.count > 3, word.hasEnding("e") { word.removeLast() }
         if word.count > 2, word.hasEnding("y") { word[word.count - 1] = UInt8(ascii: "i") }
@@ -89,6 +91,8 @@ struct TokenScanner {
     private let bytes: [UInt8]
     private var index: Int
     private let end: Int
+    /// The letters of the current word in lower case, kept to spare an allocation for each.
+    private var letters: [UInt8] = []
 
     init(_ bytes: [UInt8], _ range: Range<Int>) {
         self.bytes = bytes
@@ -102,7 +106,7 @@ struct TokenScanner {
         guard index < end else { return nil }
         let start = index
         if ASCII.isDigit(bytes[start]) { return number(from: start) }
-        var letters: [UInt8] = []
+        letters.removeAll(keepingCapacity: true)
         var isCapitalised = false
         while index < end {
             let byte = bytes[index]
@@ -126,13 +130,14 @@ struct TokenScanner {
             if Self.isIdeographic(scalar) {
                 guard index == start else { break }
                 index += length
-                return token(start, bytes[start..<index].map { $0 }, isCapitalised: false)
+                letters.append(contentsOf: bytes[start..<index])
+                return token(start, isCapitalised: false)
             }
             if index == start { isCapitalised = properties.isUppercase }
             letters.append(contentsOf: properties.lowercaseMapping.utf8)
             index += length
         }
-        return token(start, letters, isCapitalised: isCapitalised)
+        return token(start, isCapitalised: isCapitalised)
     }
 
     private mutating func skipSigns() {
@@ -152,31 +157,30 @@ struct TokenScanner {
         properties.isAlphabetic || properties.numericType != nil || properties.generalCategory == .nonspacingMark
     }
 
-    private func token(_ start: Int, _ letters: [UInt8], isCapitalised: Bool) -> Token {
-        var stem = letters
-        Tokenizer.stem(&stem)
-        var hash = Tokenizer.hash(stem)
+    private mutating func token(_ start: Int, isCapitalised: Bool) -> Token {
+        Tokenizer.stem(&letters)
+        var hash = Tokenizer.hash(letters)
         if let digits = Tokenizer.numberWords[hash] { hash = digits }
         return Token(range: start..<index, stem: hash, isStop: Tokenizer.isStop(hash), isCapitalised: isCapitalised, isNumber: false)
     }
 
     /// `2,400`, `3.5`, `1964`, `12th`: digits with separators inside; equal numbers have equal stems.
     private mutating func number(from start: Int) -> Token {
-        var digits: [UInt8] = []
+        letters.removeAll(keepingCapacity: true)
         while index < end, index - start < 64 {
             let byte = bytes[index]
             if ASCII.isDigit(byte) {
-                digits.append(byte)
+                letters.append(byte)
             } else if byte == UInt8(ascii: ",") || byte == UInt8(ascii: ".") {
                 guard index + 1 < end, ASCII.isDigit(bytes[index + 1]) else { break }
-                if byte == UInt8(ascii: ".") { digits.append(byte) }
+                if byte == UInt8(ascii: ".") { letters.append(byte) }
             } else {
                 break
             }
             index += 1
         }
         while index < end, ASCII.isLetter(bytes[index]), index - start < 64 { index += 1 }  // `12th`, `5km`, `1990s`
-        return Token(range: start..<index, stem: Tokenizer.hash(digits), isStop: false, isCapitalised: false, isNumber: true)
+        return Token(range: start..<index, stem: Tokenizer.hash(letters), isStop: false, isCapitalised: false, isNumber: true)
     }
 
     /// The character at an offset; bytes that are none count as U+FFFD of one byte.
@@ -199,5 +203,10 @@ struct TokenScanner {
 }
 
 extension [UInt8] {
-    fileprivate func hasEnding(_ ending: String) -> Bool { count >= ending.utf8.count && suffix(ending.utf8.count).elementsEqual(ending.utf8) }
+    fileprivate func hasEnding(_ ending: StaticString) -> Bool {
+        let start = count - ending.utf8CodeUnitCount
+        guard start >= 0 else { return false }
+        for index in 0..<ending.utf8CodeUnitCount where unsafe self[start + index] != ending.utf8Start[index] { return false }
+        return true
+    }
 }

@@ -24,7 +24,7 @@ package enum CaptureDecoder {
         extraction.extract(from: prompt, responseDocuments: response.documents)
         return .auditable(
             AuditCase(
-                requestID: exchange.requestID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
+                requestID: exchange.requestID, auditID: exchange.auditID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
                 documents: extraction.documents, contextState: extraction.state,
                 contextIsPartial: extraction.isPartial || prompt.isPartial || exchange.requestTruncated,
                 answer: cut(answer), truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage))

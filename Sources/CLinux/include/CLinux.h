@@ -44,7 +44,11 @@ enum {
 typedef struct {
     uint32_t readiness;
     uint64_t token;
-} __attribute__((packed)) cl_event; // the layout of epoll_event on x86-64
+}
+#ifdef __x86_64__
+__attribute__((packed)) // as the kernel's own is there, and there only
+#endif
+cl_event; // the layout of epoll_event
 
 int cl_epoll_create(void);
 int cl_epoll_add(int epoll, int fd, uint32_t interest, uint64_t token);
@@ -70,7 +74,8 @@ void cl_wakeup_clear(int fd);
 int cl_socket_pair(int ends[2]);
 /// A listening TCP socket on a numeric address; `port` 0 picks a free one. Non-blocking, close-on-exec.
 int cl_listen_tcp(const char *address, uint16_t port, int backlog);
-/// A listening Unix socket with mode 0600; a stale one nobody listens on is replaced, a live one gives -EADDRINUSE.
+/// A listening Unix socket with mode 0600; a stale one nobody listens on is replaced, a live one and a file of another
+/// kind give -EADDRINUSE.
 int cl_listen_unix(const char *path, int backlog);
 /// The port that a TCP socket is bound to, or -errno.
 int cl_local_port(int fd);
@@ -83,6 +88,8 @@ int cl_connect_unix(const char *path, int *fd, bool *pending);
 /// The pending error of a socket as -errno, 0 when none.
 int cl_socket_error(int fd);
 void cl_set_nodelay(int fd);
+/// Closing the socket will reset the connection (RFC 9293 §3.10.4), so that the peer sees a cut.
+void cl_reset_on_close(int fd);
 /// The user id of a Unix socket's peer, or -errno.
 int cl_peer_user(int fd);
 /// send() with MSG_NOSIGNAL | MSG_DONTWAIT; bytes or -errno.

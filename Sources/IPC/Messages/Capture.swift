@@ -3,8 +3,8 @@
 // A capture is written piece by piece while the exchange lives, in pool blocks, and is sent without another copy. So its
 // layout is a head of fixed size, which the edge fills in last, and then the runs whose lengths that head tells.
 
-/// edge → dispatcher, first on each new capture channel: how many captures this incarnation had handed to earlier ones,
-/// so that the dispatcher can book what was lost between them.
+/// edge → dispatcher, first on each new capture channel: how many captures the edges in this place had handed to earlier
+/// ones, so that the dispatcher can book what was lost between them.
 package struct CaptureOpen: Message, Equatable {
     package static let type = MessageType.captureOpen
 

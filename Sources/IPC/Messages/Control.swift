@@ -108,7 +108,8 @@ package struct PeerEnded: Message, Equatable {
     package let generation: UInt32
     /// What killed it, 0 when it exited.
     package let signal: UInt8
-    /// The supervisor had asked it to end (drain, scaling, hung): its jobs are no suspects.
+    /// The supervisor had asked it to end (drain, scaling): its jobs are no suspects. One that was ended because it hung is
+    /// not meant: what it worked on may be why.
     package let ordered: Bool
 
     package init(kind: ChannelKind, peer: UInt16, generation: UInt32, signal: UInt8, ordered: Bool) {

@@ -5,12 +5,14 @@ package enum EventKind: UInt8, CaseIterable, Sendable {
     case auditStarted = 1
     case auditComplete = 2
     case auditFailed = 3
+    case auditSkipped = 4
 
     package var name: StaticString {
         switch self {
         case .auditStarted: "audit_started"
         case .auditComplete: "audit_complete"
         case .auditFailed: "audit_failed"
+        case .auditSkipped: "audit_skipped"
         }
     }
 }

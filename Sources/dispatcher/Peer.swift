@@ -1,0 +1,38 @@
+// One channel to another process, with what the dispatcher remembers of it.
+import EventLoop
+import IPC
+import Telemetry
+
+/// A class: it is looked up per readiness, not per message.
+final class Peer {
+    let place: Place
+    let kind: ChannelKind
+    let generation: UInt32
+    let token: Token
+    var channel: Channel
+    /// Number of the next event that a subscriber gets; nil before it has subscribed.
+    var nextEvent: UInt64?
+
+    init(_ place: Place, _ channel: consuming Channel) {
+        self.place = place
+        kind = channel.kind
+        generation = channel.generation
+        token = channel.token
+        self.channel = channel
+    }
+
+    /// In its group: what the state machines call a place.
+    var number: UInt16 { UInt16(truncatingIfNeeded: place.number) }
+
+    func flush(in loop: Loop) -> ChannelEnd? { channel.flush(in: loop) }
+
+    /// Bytes that may wait for a peer. An auditor has at most its credits' jobs to come; a subscriber that is slower than
+    /// this catches up from the ring.
+    static func outboxLimit(_ kind: ChannelKind) -> Int {
+        switch kind {
+        case .capture, .control: 0
+        case .audit: 16 << 20
+        case .event: 4 << 20
+        }
+    }
+}

@@ -1,0 +1,435 @@
+// The client's side of the proxy: accepting, requests in, answers out.
+import CLinux
+import EventLoop
+import Glibc
+import HTTP
+import IPC
+
+extension Proxy {
+    private static var acceptsPerTurn: Int { 64 }
+    private static var readsPerTurn: Int { 8 }
+
+    // MARK: Accepting
+
+    mutating func accept(_ listener: Int32) {
+        for _ in 0..<Self.acceptsPerTurn {
+            guard clients.count < clients.capacity else { return pauseListener(listener) }
+            var address = InlineArray<46, UInt8>(repeating: 0)
+            var length = 0
+            var isLoopback = false
+            var number: Int32 = 0
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 46) { text in
+                number = cl_accept(listener, text.baseAddress, text.count, &isLoopback)
+                while number >= 0, length < 45, text[length] != 0 {
+                    address[length] = UInt8(bitPattern: text[length])
+                    length += 1
+                }
+            }
+            if number < 0 {
+                switch -number {
+                case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                    slot.add(.connectionsRefused)
+                    return pauseListener(listener)
+                case ECONNABORTED, EINTR: continue
+                default: return
+                }
+            }
+            cl_set_nodelay(number)
+            let connection = ClientConnection(
+                descriptor: number, isLoopback: isLoopback, address: address, addressLength: length, outputPool: outputPool, capturePool: capturePool)
+            guard let (index, generation) = clients.insert(connection) else {
+                close(number)
+                return
+            }
+            clientDeadlines.advanced(by: index).initialize(to: now &+ headNanoseconds)
+            let token = Token(kind: EdgeToken.client, slot: UInt32(index), generation: generation)
+            guard (try? loop.add(number, [.readable, .writable, .peerClosed, .edgeTriggered], token)) != nil else {
+                freeClient(index)
+                return
+            }
+            slot.add(.connectionsAccepted)
+        }
+    }
+
+    /// Too many connections or descriptors: clients wait in the backlog until some are gone.
+    private func pauseListener(_ listener: Int32) {
+        loop.modify(listener, [], Token(kind: EdgeToken.listener))
+        loop.schedule(Token(kind: EdgeToken.accept), after: .milliseconds(100))
+    }
+
+    mutating func freeClient(_ index: Int) {
+        guard clients.isLive(index) else { return }
+        close(clients.at(index).pointee.descriptor)
+        clients.remove(index)
+    }
+
+    // MARK: Readiness
+
+    mutating func clientReady(_ token: Token, _ readiness: Readiness) {
+        guard let client = clients.find(token.slot, token.generation) else { return }
+        let index = Int(token.slot)
+        if readiness.contains(.failed) || readiness.contains(.hungUp) { return clientGone(index) }
+        if readiness.contains(.writable), !client.pointee.output.isEmpty {
+            flushClient(index)
+            guard clients.find(token.slot, token.generation) != nil else { return }
+        }
+        if readiness.contains(.peerClosed), client.pointee.phase == .exchange { return clientGone(index) }
+        if readiness.contains(.readable) || readiness.contains(.peerClosed) {
+            client.pointee.hasMore = true
+            readClient(index)
+        }
+    }
+
+    /// Whether bytes from this client can be used now.
+    private func wantsBytes(_ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        switch client.pointee.phase {
+        case .head: return !client.pointee.closesAfterOutput
+        case .lingering: return true
+        case .exchange:
+            guard !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.isResolving else { return false }
+            return client.pointee.exchange.upstream < 0 || upstreams.at(client.pointee.exchange.upstream).pointee.output.count < Self.highWater
+        case .tunnel: return upstreams.at(client.pointee.exchange.upstream).pointee.output.count < Self.highWater
+        }
+    }
+
+    mutating func readClient(_ index: Int) {
+        let generation = clients.generation(index)
+        for _ in 0..<Self.readsPerTurn {
+            let client = clients.at(index)
+            guard client.pointee.hasMore, wantsBytes(client) else { return }
+            let count = cl_receive(client.pointee.descriptor, readBuffer.baseAddress, readBuffer.count)
+            if count <= 0 {
+                client.pointee.hasMore = false
+                if count == -Int(EAGAIN) { return }
+                return clientGone(index)
+            }
+            slot.add(.clientReceivedBytes, UInt64(count))
+            // A short read has emptied the socket; the next bytes come with a new readiness.
+            client.pointee.hasMore = count == readBuffer.count
+            use(index, generation, UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
+            guard clients.find(UInt32(index), generation) != nil else { return }
+        }
+        readAgain.append((true, UInt32(index), generation))
+    }
+
+    /// Uses bytes of a client, behind those that wait from earlier reads, and keeps what cannot be used yet.
+    private mutating func use(_ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        if client.pointee.received.isEmpty {
+            let used = consume(index, generation, bytes)
+            if used < bytes.count, let client = clients.find(UInt32(index), generation) {
+                client.pointee.received.append(UnsafeRawBufferPointer(rebasing: bytes[used...]))
+            }
+        } else {
+            client.pointee.received.append(bytes)
+            useReceived(index, generation)
+        }
+        flushExchange(index, generation)
+    }
+
+    private mutating func useReceived(_ index: Int, _ generation: UInt32) {
+        // Taken out, so that what runs below may append to the connection's own buffer.
+        var received = ByteBuffer()
+        swap(&received, &clients.at(index).pointee.received)
+        let used = consume(index, generation, received.bytes)
+        received.removeFirst(used)
+        guard let client = clients.find(UInt32(index), generation) else { return }
+        swap(&received, &client.pointee.received)
+    }
+
+    /// Goes on with a client whose exchange has ended or whose upstream can take more.
+    mutating func continueClient(_ index: Int) {
+        let generation = clients.generation(index)
+        if !clients.at(index).pointee.received.isEmpty, wantsBytes(clients.at(index)) {
+            useReceived(index, generation)
+            guard clients.find(UInt32(index), generation) != nil else { return }
+            flushExchange(index, generation)
+            guard clients.find(UInt32(index), generation) != nil else { return }
+        }
+        if clients.at(index).pointee.hasMore { readClient(index) }
+    }
+
+    /// Sends on what a read has brought: once per read, in one system call.
+    private mutating func flushExchange(_ index: Int, _ generation: UInt32) {
+        guard let client = clients.find(UInt32(index), generation) else { return }
+        let upstream = client.pointee.exchange.upstream
+        if upstream >= 0, !upstreams.at(upstream).pointee.output.isEmpty { flushUpstream(upstream) }
+        guard let client = clients.find(UInt32(index), generation) else { return }
+        if !client.pointee.output.isEmpty { flushClient(index) }
+    }
+
+    /// Uses as many bytes as the connection's state allows and says how many those were.
+    private mutating func consume(_ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer) -> Int {
+        var position = 0
+        while position < bytes.count {
+            guard let client = clients.find(UInt32(index), generation) else { return bytes.count }
+            guard wantsBytes(client) else { return position }
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+            switch client.pointee.phase {
+            case .head:
+                do throws(HTTPError) {
+                    guard let length = try requestHead.parseRequest(rest.bytes, from: &client.pointee.headPosition, limits: limits) else {
+                        // The limit runs from the first byte of a head, not from the last one.
+                        if client.pointee.received.isEmpty, position > 0 || clientDeadlines[index] > now &+ headNanoseconds {
+                            clientDeadlines[index] = now &+ headNanoseconds
+                        }
+                        return position
+                    }
+                    client.pointee.headPosition = 0
+                    position += length
+                    begin(index, UnsafeRawBufferPointer(rebasing: rest[..<length]))
+                } catch {
+                    slot.add(.badRequests)
+                    refuse(index, error)
+                    return bytes.count
+                }
+            case .exchange:
+                position += requestBody(index, rest)
+            case .tunnel:
+                let upstream = client.pointee.exchange.upstream
+                if !appendUpstream(upstream, rest) { return bytes.count }
+                position = bytes.count
+            case .lingering:
+                position = bytes.count
+            }
+        }
+        return position
+    }
+
+    // MARK: Requests
+
+    /// A request's head is complete.
+    private mutating func begin(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        slot.add(.requests)
+        client.pointee.phase = .exchange
+        client.pointee.exchange.reset()
+        client.pointee.exchange.began = now
+        client.pointee.exchange.method = requestHead.method
+        client.pointee.exchange.isHTTP10 = requestHead.version == .http10
+        client.pointee.exchange.keepAlive = requestHead.keepAlive && !isDraining
+        client.pointee.exchange.requestBody = BodyReader(requestHead.framing)
+        client.pointee.exchange.requestBodyIsChunked = requestHead.framing == .chunked
+        clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
+        name(index, bytes)
+        if case .length(let count) = requestHead.framing, count > UInt64(settings.maxRequestBodyBytes) {
+            return answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
+        }
+        if accessLog != nil { noteRequest(index, bytes) }
+        if answerOwnPath(index, bytes) { return }
+        if capturesEnabled { beginCapture(index, bytes) }
+        if settings.testMode, holdForTestMode(index, bytes) { return }
+        forward(index, bytes, to: Self.mainTarget)
+    }
+
+    /// The client's own id if it may be used, else a new one.
+    private mutating func name(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        if let range = requestHead.value(of: .xRequestID) {
+            let value = bytes.bytes.extracting(range)
+            if ExchangeName.accepts(value) {
+                for offset in 0..<value.byteCount {
+                    client.pointee.exchange.requestID[offset] = value.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+                }
+                client.pointee.exchange.requestIDLength = value.byteCount
+                return
+            }
+        }
+        let name = namer.next(milliseconds: wallClock.milliseconds(now))
+        withUnsafeMutableBytes(of: &client.pointee.exchange.requestID) { room in
+            var sink = ByteSink(room)
+            name.write("req_", into: &sink)
+        }
+        client.pointee.exchange.requestIDLength = ExchangeName.length
+    }
+
+    private mutating func beginCapture(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        let name = namer.next(milliseconds: wallClock.milliseconds(now))
+        withUnsafeTemporaryAllocation(byteCount: ExchangeName.length, alignment: 1) { room in
+            var sink = ByteSink(room)
+            name.write("aud_", into: &sink)
+            withRequestID(client) { requestID in
+                client.pointee.exchange.capture.begin(
+                    requestHead, bytes.bytes, requestID: requestID.bytes, auditID: UnsafeRawBufferPointer(room).bytes,
+                    acceptedMilliseconds: wallClock.milliseconds(now))
+            }
+        }
+    }
+
+    func withRequestID<R>(_ client: UnsafeMutablePointer<ClientConnection>, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+        let length = client.pointee.exchange.requestIDLength
+        return withUnsafeBytes(of: &client.pointee.exchange.requestID) { body(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
+    }
+
+    /// Part of a request's body: sent on, copied, counted. Returns the bytes used.
+    private mutating func requestBody(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Int {
+        let client = clients.at(index)
+        let generation = clients.generation(index)
+        clientDeadlines[index] = now &+ bodyNanoseconds
+        var position = 0
+        do throws(HTTPError) {
+            pieces: while true {
+                switch try client.pointee.exchange.requestBody.next(bytes.bytes, from: &position) {
+                case .data(let offset, let count):
+                    let data = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
+                    client.pointee.exchange.requestBytes &+= UInt64(count)
+                    guard client.pointee.exchange.requestBytes <= UInt64(settings.maxRequestBodyBytes) else {
+                        abandonUpstream(index)
+                        answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
+                        return bytes.count
+                    }
+                    if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.requestBody(data, limit: captureLimit) }
+                    if client.pointee.exchange.isHeld {
+                        client.pointee.exchange.heldBody.append(data)
+                    } else {
+                        forwardRequestData(index, data)
+                    }
+                    guard clients.find(UInt32(index), generation) != nil, client.pointee.phase == .exchange else { return bytes.count }
+                case .needMore, .end: break pieces
+                }
+            }
+        } catch {
+            slot.add(.badRequests)
+            abandonUpstream(index)
+            refuse(index, error)
+            return bytes.count
+        }
+        if client.pointee.exchange.isHeld {
+            if client.pointee.exchange.requestBody.isDone || client.pointee.exchange.heldBody.count > Self.testModeLimit { decideTestMode(index) }
+        } else if client.pointee.exchange.requestBody.isDone {
+            requestEnded(index)
+        }
+        return position
+    }
+
+    /// The last byte of the request is on its way: from now on the upstream's time runs.
+    mutating func requestEnded(_ index: Int) {
+        let client = clients.at(index)
+        clientDeadlines[index] = .max
+        let upstream = client.pointee.exchange.upstream
+        guard upstream >= 0 else { return }
+        if client.pointee.exchange.requestBodyIsChunked { _ = appendUpstream(upstream, Chunk.last) }
+        if upstreams.at(upstream).pointee.phase == .active { upstreamDeadlines[upstream] = now &+ upstreamNanoseconds }
+    }
+
+    // MARK: Answers
+
+    /// Data of an answer's body, framed for this client.
+    mutating func answerData(_ index: Int, _ data: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        client.pointee.exchange.answerBytes &+= UInt64(data.count)
+        if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.responseBody(data, limit: captureLimit) }
+        guard client.pointee.exchange.answerFraming != .none else { return }
+        if client.pointee.exchange.answerFraming == .chunked {
+            withUnsafeTemporaryAllocation(byteCount: Chunk.headerLimitBytes, alignment: 1) { room in
+                var sink = ByteSink(room)
+                sink.appendChunkHeader(data.count)
+                appendClient(client, UnsafeRawBufferPointer(rebasing: room[..<sink.count]))
+            }
+            appendClient(client, data)
+            appendClient(client, Chunk.trailer)
+        } else if data.count < Self.copyBytes {
+            appendClient(client, data)
+        } else {
+            let before = client.pointee.output.count
+            let (sent, isComplete) = client.pointee.output.send(to: client.pointee.descriptor, followedBy: data)
+            slot.add(.clientSentBytes, UInt64(max(0, before + data.count - client.pointee.output.count)))
+            if case .broken = sent { client.pointee.exchange.keepAlive = false }
+            if !isComplete { overflowed(client) }
+        }
+    }
+
+    func appendClient(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer) {
+        if client.pointee.output.append(bytes) < bytes.count { overflowed(client) }
+    }
+
+    func appendClient(_ client: UnsafeMutablePointer<ClientConnection>, _ text: StaticString) {
+        appendClient(client, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// No memory for answers is left: this client is cut off, which it can see; the others go on.
+    private func overflowed(_ client: UnsafeMutablePointer<ClientConnection>) {
+        cl_reset_on_close(client.pointee.descriptor)
+        client.pointee.output.removeAll()
+        shutdown(client.pointee.descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// Writes what waits for a client; when it is caught up, whoever feeds it goes on.
+    mutating func flushClient(_ index: Int) {
+        let client = clients.at(index)
+        let before = client.pointee.output.count
+        let sent = client.pointee.output.send(to: client.pointee.descriptor)
+        slot.add(.clientSentBytes, UInt64(before - client.pointee.output.count))
+        switch sent {
+        case .broken: return clientGone(index)
+        case .blocked: clientDeadlines[index] = now &+ bodyNanoseconds  // it must take something within this time
+        case .all:
+            if client.pointee.cutsAfterOutput { return freeClient(index) }
+            if client.pointee.closesAfterOutput { return linger(index) }
+            if client.pointee.phase == .exchange, client.pointee.exchange.requestBody.isDone { clientDeadlines[index] = .max }
+        }
+        let upstream = client.pointee.exchange.upstream
+        if upstream >= 0, upstreams.at(upstream).pointee.isPaused, client.pointee.output.count < Self.highWater / 4 {
+            upstreams.at(upstream).pointee.isPaused = false
+            upstreamDeadlines[upstream] = upstreams.at(upstream).pointee.phase == .tunnel ? .max : now &+ upstreamNanoseconds
+            if upstreams.at(upstream).pointee.hasMore { readUpstream(upstream) }
+        }
+    }
+
+    /// The answer is complete: the connection waits for its next request, or closes.
+    mutating func answerEnded(_ index: Int) {
+        let client = clients.at(index)
+        let generation = clients.generation(index)
+        conclude(index)
+        let keepAlive = client.pointee.exchange.keepAlive && client.pointee.exchange.requestBody.isDone
+        client.pointee.exchange.reset()
+        client.pointee.phase = .head
+        if !keepAlive { client.pointee.closesAfterOutput = true }
+        if !client.pointee.output.isEmpty { flushClient(index) } else if !keepAlive { linger(index) }
+        guard keepAlive, clients.find(UInt32(index), generation) != nil else { return }
+        if client.pointee.output.isEmpty { clientDeadlines[index] = now &+ idleNanoseconds }
+    }
+
+    /// Closes our side and waits for the client's, for a short time.
+    mutating func linger(_ index: Int) {
+        let client = clients.at(index)
+        shutdown(client.pointee.descriptor, Int32(SHUT_WR))
+        client.pointee.phase = .lingering
+        client.pointee.closesAfterOutput = false
+        client.pointee.received.removeAll()
+        clientDeadlines[index] = now &+ Self.lingerNanoseconds
+    }
+
+    // MARK: Ends
+
+    /// The client has left, or its connection is broken.
+    mutating func clientGone(_ index: Int) {
+        let client = clients.at(index)
+        switch client.pointee.phase {
+        case .exchange:
+            conclude(index, flags: .clientAborted)
+            abandonUpstream(index)
+        case .tunnel: abandonUpstream(index)
+        case .head, .lingering: break
+        }
+        freeClient(index)
+    }
+
+    mutating func clientTimedOut(_ index: Int) {
+        let client = clients.at(index)
+        switch client.pointee.phase {
+        case .head where !client.pointee.received.isEmpty:
+            slot.add(.badRequests)
+            client.pointee.phase = .exchange
+            client.pointee.exchange.reset()
+            client.pointee.exchange.began = now
+            answer(index, 408, "{\"error\":\"the request's head did not arrive in time\"}", close: true)
+        case .exchange where !client.pointee.exchange.requestBody.isDone && client.pointee.output.isEmpty && !client.pointee.exchange.answerBegan:
+            abandonUpstream(index)
+            answer(index, 408, "{\"error\":\"the request's body did not arrive in time\"}", close: true)
+        case .head, .lingering: freeClient(index)
+        case .exchange, .tunnel: clientGone(index)
+        }
+    }
+}

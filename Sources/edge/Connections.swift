@@ -1,0 +1,152 @@
+// What the edge knows of a client's connection, of the exchange on it, and of a connection to an upstream.
+import EventLoop
+import HTTP
+import TLS
+
+/// A client's connection: one exchange at a time, requests sent ahead wait in `received` or in the kernel.
+struct ClientConnection: ~Copyable {
+    enum Phase: UInt8 {
+        /// Waits for a request's head, or has a part of it.
+        case head
+        case exchange
+        /// After 101: bytes both ways.
+        case tunnel
+        /// Our side is closed; what still comes is thrown away, so that the answer is not reset away with it.
+        case lingering
+    }
+
+    let descriptor: Int32
+    let isLoopback: Bool
+    /// Numeric, for X-Forwarded-For and the log.
+    var address: InlineArray<46, UInt8>
+    let addressLength: Int
+
+    var phase = Phase.head
+    var received = ByteBuffer()
+    /// Where the search for the end of the head goes on.
+    var headPosition = 0
+    var output: BlockChain
+    /// The kernel may hold more than we have read.
+    var hasMore = false
+    /// Close once `output` is empty.
+    var closesAfterOutput = false
+    /// ... without lingering: the answer was cut, and the client shall see that.
+    var cutsAfterOutput = false
+    var exchange: Exchange
+
+    init(descriptor: Int32, isLoopback: Bool, address: InlineArray<46, UInt8>, addressLength: Int, outputPool: BlockPool, capturePool: BlockPool) {
+        self.descriptor = descriptor
+        self.isLoopback = isLoopback
+        self.address = address
+        self.addressLength = addressLength
+        output = BlockChain(in: outputPool)
+        exchange = Exchange(outputPool: outputPool, capturePool: capturePool)
+    }
+}
+
+/// One request and its answer.
+struct Exchange: ~Copyable {
+    /// How the answer's end is shown to the client.
+    enum AnswerFraming: UInt8 { case none, length, chunked, untilClose }
+
+    /// Slot of the upstream's connection, -1 without one.
+    var upstream = -1
+    var target = 0
+    var method = Method.other
+    var isHTTP10 = false
+    /// Waits for the target's addresses.
+    var isResolving = false
+    /// The client's connection may carry another exchange.
+    var keepAlive = false
+    var wantsTunnel = false
+    var requestBody = BodyReader()
+    var requestBodyIsChunked = false
+    var requestBytes: UInt64 = 0
+    var answerFraming = AnswerFraming.none
+    var answerBegan = false
+    var answerBytes: UInt64 = 0
+    var status: UInt16 = 0
+    /// A copy of the head for the one repetition that GET and HEAD are allowed; empty for all else.
+    var repetition: BlockChain
+    var capture: CaptureWriter
+    /// The request id in the text form that goes into heads, captures and logs.
+    var requestID = InlineArray<64, UInt8>(repeating: 0)
+    var requestIDLength = 0
+    /// Method and path, kept for the access log only.
+    var logLine = ByteBuffer()
+    /// The body, held back until it is known whether test mode answers.
+    var heldBody = ByteBuffer()
+    var isHeld = false
+    var heldHead = ByteBuffer()
+
+    // Nanoseconds of the monotonic clock; 0 where it has not happened.
+    var began: UInt64 = 0
+    var upstreamBegan: UInt64 = 0
+    var firstByte: UInt64 = 0
+
+    init(outputPool: BlockPool, capturePool: BlockPool) {
+        repetition = BlockChain(in: outputPool)
+        capture = CaptureWriter(in: capturePool)
+    }
+
+    /// Ready for the next request; memory that it holds goes back.
+    mutating func reset() {
+        upstream = -1
+        target = 0
+        isResolving = false
+        keepAlive = false
+        wantsTunnel = false
+        requestBody = BodyReader()
+        requestBodyIsChunked = false
+        requestBytes = 0
+        answerFraming = .none
+        answerBegan = false
+        answerBytes = 0
+        status = 0
+        repetition.removeAll()
+        if capture.isActive { capture.discard() }
+        logLine.removeAll()
+        heldBody.removeAll()
+        heldHead.removeAll()
+        isHeld = false
+        began = 0
+        upstreamBegan = 0
+        firstByte = 0
+    }
+}
+
+/// A connection to an upstream: serves one exchange, or waits in its target's idle list.
+struct UpstreamConnection: ~Copyable {
+    enum Phase: UInt8 { case connecting, active, idle, tunnel }
+
+    let descriptor: Int32
+    let target: Int
+    var phase: Phase
+    /// Slot of the client it serves, -1 when idle.
+    var client: Int
+    /// It has carried an exchange before: its death before an answer may just be the end of its idle time.
+    var isReused = false
+    var tls: TLSSession?
+    var output: BlockChain
+    var received = ByteBuffer()
+    var headPosition = 0
+    var answer = BodyReader()
+    /// The final head has been read.
+    var answerBegan = false
+    var keepAlive = false
+    /// The client is too slow: nothing is read until it has caught up.
+    var isPaused = false
+    var hasMore = false
+    /// The peer has closed or failed, perhaps behind bytes that are not read yet.
+    var mayHaveEnded = false
+    /// What else to try when this address fails.
+    var addressIndex = 0
+
+    init(descriptor: Int32, target: Int, phase: Phase, client: Int, outputPool: BlockPool) {
+        self.descriptor = descriptor
+        self.target = target
+        self.phase = phase
+        self.client = client
+        output = BlockChain(in: outputPool)
+    }
+}

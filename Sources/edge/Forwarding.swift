@@ -1,0 +1,232 @@
+// Heads, re-serialised from their parsed form: no byte of a head is forwarded that was not understood (RFC 9110 §7.6).
+import CLinux
+import EventLoop
+import HTTP
+
+extension Proxy {
+    /// Fields that a forwarded request gets anew.
+    private static var requestFields: FieldNames {
+        .none.with(.host).with(.contentLength).with(.xForwardedFor).with(.xForwardedProto).with(.xRequestID)
+    }
+
+    /// Sends the request's head to a target; its body follows as it comes.
+    mutating func forward(_ index: Int, _ bytes: UnsafeRawBufferPointer, to target: Int) {
+        let client = clients.at(index)
+        client.pointee.exchange.target = target
+        let length = writeRequestHead(index, bytes.bytes)
+        guard length > 0 else { return answer(index, 431, "{\"error\":\"request head over TRUTHTABLE_MAX_HEAD_BYTES\"}", close: true) }
+        sendHead(index, UnsafeRawBufferPointer(rebasing: scratch[..<length]))
+    }
+
+    /// Connects and queues a head that has been written.
+    mutating func sendHead(_ index: Int, _ head: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        let method = client.pointee.exchange.method
+        let isRepeatable = (method == .get || method == .head) && client.pointee.exchange.requestBody.isDone && !client.pointee.exchange.wantsTunnel
+        guard connect(index) else {
+            if client.pointee.exchange.isResolving { client.pointee.exchange.heldHead.append(head) }
+            return
+        }
+        let upstream = client.pointee.exchange.upstream
+        if isRepeatable, upstreams.at(upstream).pointee.isReused { _ = client.pointee.exchange.repetition.append(head) }
+        guard appendUpstream(upstream, head) else { return }
+        if client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.requestBodyIsChunked { requestEnded(index) }
+    }
+
+    /// Into `scratch`; its length, 0 if it does not fit.
+    private mutating func writeRequestHead(_ index: Int, _ bytes: RawSpan) -> Int {
+        let client = clients.at(index)
+        let target = targets[client.pointee.exchange.target]
+        var sink = ByteSink(scratch)
+        target.pointee.basePath.withUnsafeBytes { sink.appendRequestLine(requestHead, bytes, prefix: $0.bytes) }
+        target.pointee.hostField.withUnsafeBytes { sink.appendField("Host", $0.bytes) }
+        sink.appendFields(requestHead, bytes, except: Self.requestFields)
+
+        sink.append("X-Forwarded-For: ")
+        var next = requestHead.firstIndex(of: .xForwardedFor)
+        while let field = next {
+            sink.append(bytes, requestHead.field(field).valueRange)
+            sink.append(", ")
+            next = requestHead.nextIndex(of: .xForwardedFor, after: field)
+        }
+        withUnsafeBytes(of: &client.pointee.address) { sink.append(UnsafeRawBufferPointer(rebasing: $0[..<client.pointee.addressLength]).bytes) }
+        sink.append("\r\nX-Forwarded-Proto: http\r\nX-Request-ID: ")
+        withRequestID(client) { sink.append($0.bytes) }
+        sink.append("\r\n")
+        if !requestHead.contains(.userAgent) { sink.append("User-Agent: TruthTable-Proxy/1.0\r\n") }
+        switch requestHead.framing {
+        case .none: if let length = requestHead.contentLength { sink.appendField("Content-Length", decimal: length) }
+        case .length(let length): sink.appendField("Content-Length", decimal: length)
+        case .chunked, .untilClose: sink.append("Transfer-Encoding: chunked\r\n")
+        }
+        if requestHead.upgrade == .webSocket, requestHead.framing == .none {
+            client.pointee.exchange.wantsTunnel = true
+            sink.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        }
+        sink.endHead()
+        return sink.overflowed ? 0 : sink.count
+    }
+
+    /// Data of a request's body, framed for the upstream.
+    mutating func forwardRequestData(_ index: Int, _ data: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        let upstream = client.pointee.exchange.upstream
+        guard upstream >= 0 else {
+            if client.pointee.exchange.isResolving {
+                if client.pointee.exchange.requestBodyIsChunked {
+                    withChunkHeader(data.count) { client.pointee.exchange.heldHead.append($0) }
+                    client.pointee.exchange.heldHead.append(data)
+                    client.pointee.exchange.heldHead.append(UnsafeRawBufferPointer(start: Chunk.trailer.utf8Start, count: 2))
+                } else {
+                    client.pointee.exchange.heldHead.append(data)
+                }
+            }
+            return
+        }
+        let connection = upstreams.at(upstream)
+        if client.pointee.exchange.requestBodyIsChunked {
+            var fits = true
+            withChunkHeader(data.count) { fits = connection.pointee.output.append($0) == $0.count }
+            if fits, appendUpstream(upstream, data) { _ = appendUpstream(upstream, Chunk.trailer) } else if !fits { upstreamFailed(upstream, "no memory left for requests") }
+        } else if data.count < Self.copyBytes || connection.pointee.phase == .connecting || connection.pointee.tls != nil {
+            _ = appendUpstream(upstream, data)
+        } else {
+            let (sent, isComplete) = connection.pointee.output.send(to: connection.pointee.descriptor, followedBy: data)
+            if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
+            if case .broken(let code) = sent { return upstreamFailed(upstream, SystemError.text(code)) }
+            if !isComplete { upstreamFailed(upstream, "no memory left for requests") }
+        }
+    }
+
+    private func withChunkHeader(_ count: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
+        withUnsafeTemporaryAllocation(byteCount: Chunk.headerLimitBytes, alignment: 1) { room in
+            var sink = ByteSink(room)
+            sink.appendChunkHeader(count)
+            body(UnsafeRawBufferPointer(rebasing: room[..<sink.count]))
+        }
+    }
+
+    // MARK: Answers
+
+    /// 100 Continue, 103 Early Hints: passed on to clients that can know them.
+    mutating func forwardInterim(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        guard !client.pointee.exchange.isHTTP10 else { return }
+        var sink = ByteSink(scratch)
+        sink.appendStatusLine(answerHead, bytes.bytes)
+        sink.appendFields(answerHead, bytes.bytes, except: .none.with(.contentLength))
+        sink.endHead()
+        guard !sink.overflowed else { return }
+        appendClient(client, UnsafeRawBufferPointer(rebasing: scratch[..<sink.count]))
+    }
+
+    /// The final head of an answer: sent on, with the framing that this client understands.
+    mutating func beginAnswer(_ upstream: Int, _ index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        let connection = upstreams.at(upstream)
+        connection.pointee.answerBegan = true
+        connection.pointee.keepAlive = answerHead.keepAlive
+        connection.pointee.answer = BodyReader(answerHead.framing)
+        client.pointee.exchange.status = answerHead.status
+        client.pointee.exchange.answerBegan = true
+        slot.observe(.upstreamFirstByte, microseconds: (now &- client.pointee.exchange.began) / 1000)
+        if client.pointee.exchange.capture.isActive {
+            if isAudited(bytes.bytes) {
+                client.pointee.exchange.capture.responseHead(answerHead, bytes.bytes)
+            } else {
+                client.pointee.exchange.capture.discard()
+            }
+        }
+        switch answerHead.framing {
+        case .none: client.pointee.exchange.answerFraming = .none
+        case .length: client.pointee.exchange.answerFraming = .length
+        case .chunked, .untilClose: client.pointee.exchange.answerFraming = client.pointee.exchange.isHTTP10 ? .untilClose : .chunked
+        }
+        // An answer that is complete before its request leaves the rest of the request without a reader.
+        if client.pointee.exchange.answerFraming == .untilClose || isDraining { client.pointee.exchange.keepAlive = false }
+
+        var sink = ByteSink(scratch)
+        sink.appendStatusLine(answerHead, bytes.bytes)
+        sink.appendFields(answerHead, bytes.bytes, except: .none.with(.contentLength))
+        appendOwnFields(client, &sink, hasRequestID: answerHead.contains(.xRequestID))
+        switch client.pointee.exchange.answerFraming {
+        case .none: if answerHead.status != 204, let length = answerHead.contentLength { sink.appendField("Content-Length", decimal: length) }
+        case .length: if let length = answerHead.contentLength { sink.appendField("Content-Length", decimal: length) }
+        case .chunked: sink.append("Transfer-Encoding: chunked\r\n")
+        case .untilClose: break
+        }
+        appendConnection(client, &sink)
+        sink.endHead()
+        guard !sink.overflowed else { return upstreamFailed(upstream, "the answer's head is over TRUTHTABLE_MAX_HEAD_BYTES") }
+        appendClient(client, UnsafeRawBufferPointer(rebasing: scratch[..<sink.count]))
+    }
+
+    /// The request id, always under our own name, and under the common one unless the upstream has set that.
+    func appendOwnFields(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink, hasRequestID: Bool) {
+        withRequestID(client) { requestID in
+            sink.appendField("X-TruthTable-Request-ID", requestID.bytes)
+            if !hasRequestID { sink.appendField("X-Request-ID", requestID.bytes) }
+        }
+    }
+
+    func appendConnection(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
+        if !client.pointee.exchange.keepAlive {
+            sink.append("Connection: close\r\n")
+        } else if client.pointee.exchange.isHTTP10 {
+            sink.append("Connection: keep-alive\r\n")
+        }
+    }
+
+    /// FEATURES P5: 2xx answers of the types that language models answer in.
+    private func isAudited(_ bytes: RawSpan) -> Bool {
+        guard answerHead.status / 100 == 2, let range = answerHead.value(of: .contentType) else { return false }
+        let value = bytes.extracting(range)
+        return contains(value, "application/json") || contains(value, "text/event-stream") || contains(value, "application/x-ndjson")
+    }
+
+    /// Whether `word` (in lower case) occurs in `value`, in any case.
+    private func contains(_ value: RawSpan, _ word: StaticString) -> Bool {
+        value.withUnsafeBytes { value in
+            let length = word.utf8CodeUnitCount
+            guard value.count >= length else { return false }
+            for start in 0...(value.count - length) {
+                var matched = 0
+                while matched < length, lowercase(value[start + matched]) == word.utf8Start[matched] { matched += 1 }
+                if matched == length { return true }
+            }
+            return false
+        }
+    }
+
+    private func lowercase(_ byte: UInt8) -> UInt8 {
+        byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
+    }
+
+    /// 101: both connections become one, for as long as both live.
+    mutating func beginTunnel(_ upstream: Int, _ index: Int, _ head: UnsafeRawBufferPointer, _ rest: UnsafeRawBufferPointer) {
+        let client = clients.at(index)
+        guard client.pointee.exchange.wantsTunnel, answerHead.upgrade == .webSocket else {
+            return upstreamFailed(upstream, "the answer was 101, which nobody asked for")
+        }
+        var sink = ByteSink(scratch)
+        sink.appendStatusLine(answerHead, head.bytes)
+        sink.appendFields(answerHead, head.bytes, except: .none.with(.contentLength))
+        appendOwnFields(client, &sink, hasRequestID: answerHead.contains(.xRequestID))
+        sink.append("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        guard !sink.overflowed else { return upstreamFailed(upstream, "the answer's head is over TRUTHTABLE_MAX_HEAD_BYTES") }
+        if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
+        client.pointee.exchange.status = 101
+        client.pointee.exchange.answerBegan = true
+        client.pointee.phase = .tunnel
+        upstreams.at(upstream).pointee.phase = .tunnel
+        clientDeadlines[index] = .max
+        upstreamDeadlines[upstream] = .max
+        appendClient(client, UnsafeRawBufferPointer(rebasing: scratch[..<sink.count]))
+        if !rest.isEmpty { appendClient(client, rest) }
+        if !client.pointee.received.isEmpty {
+            let sent = appendUpstream(upstream, client.pointee.received.bytes)
+            client.pointee.received.removeAll()
+            if sent { flushUpstream(upstream) }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+// The proxy's state and what all its parts share. The parts: ClientSide (requests in, answers out), UpstreamSide (connect,
+// answers in), Forwarding (heads re-serialised), OwnPaths (what the edge answers itself).
+import CLinux
+import Configuration
+import EventLoop
+import Glibc
+import HTTP
+import Inbound
+import Outbound
+import TLS
+import Telemetry
+
+/// Kinds of the edge's tokens.
+enum EdgeToken {
+    static let listener: UInt8 = 1
+    static let client: UInt8 = 2
+    static let upstream: UInt8 = 3
+    static let captures: UInt8 = 4
+    static let sweep: UInt8 = 5
+    static let resolver: UInt8 = 6
+    static let accept: UInt8 = 7
+}
+
+struct Proxy: ~Copyable {
+    /// Bytes read from a socket at once.
+    static let readBytes = 64 << 10
+    /// A client or upstream that has this much waiting stops the reads that feed it.
+    static let highWater = 256 << 10
+    /// Data up to this size is copied behind what waits, larger data is written from where it lies.
+    static let copyBytes = 8 << 10
+    /// How long a closed connection is listened to, so that its last answer is not lost to a reset.
+    static let lingerNanoseconds: UInt64 = 2_000_000_000
+    static let mainTarget = 0
+    static let broadcasterTarget = 1
+
+    let settings: Settings
+    let loop: Loop
+    let log: Log
+    let slot: ScoreboardSlot
+    let scoreboard: Scoreboard
+    let access: AccessPolicy
+    let limits: HeadLimits
+    let outputPool: BlockPool
+    let capturePool: BlockPool
+
+    var clients: Slab<ClientConnection>
+    var upstreams: Slab<UpstreamConnection>
+    /// When a slot's owner runs out of time, in nanoseconds; `.max` for never. Apart from the slots, so that the sweep
+    /// reads a few pages.
+    let clientDeadlines: UnsafeMutablePointer<UInt64>
+    let upstreamDeadlines: UnsafeMutablePointer<UInt64>
+
+    var targets: [UnsafeMutablePointer<Target>]
+    var requestHead = HeadParser()
+    var answerHead = HeadParser()
+    let readBuffer: UnsafeMutableRawBufferPointer
+    let scratch: UnsafeMutableRawBufferPointer
+    var captures: CaptureOutbox
+    var accessLog: AccessLog?
+    var resolver: Resolver
+    var namer = ExchangeNamer()
+    var wallClock: WallClock
+    /// Slots whose kernel buffers may hold more than one turn's share: read on in the next turn.
+    var readAgain: [(isClient: Bool, slot: UInt32, generation: UInt32)] = []
+    var isDraining = false
+
+    // Settings as the hot path wants them.
+    let captureLimit: Int
+    let capturesEnabled: Bool
+    let headNanoseconds: UInt64
+    let idleNanoseconds: UInt64
+    let bodyNanoseconds: UInt64
+    let upstreamNanoseconds: UInt64
+    let connectNanoseconds: UInt64
+    let poolNanoseconds: UInt64
+
+    init(
+        _ settings: Settings, loop: Loop, log: Log, slot: ScoreboardSlot, scoreboard: Scoreboard, tls: TLSClientContext?, resolver: consuming Resolver,
+        accessLog: AccessLog?
+    ) {
+        self.settings = settings
+        self.loop = loop
+        self.log = log
+        self.slot = slot
+        self.scoreboard = scoreboard
+        self.resolver = resolver
+        self.accessLog = accessLog
+        access = AccessPolicy(token: settings.accessToken, origins: settings.allowedOrigins.any ? ["*"] : settings.allowedOrigins.listed)
+        limits = HeadLimits(headBytes: settings.maxHeadBytes, fieldCount: settings.maxHeaderFields, targetBytes: settings.maxTargetBytes)
+        outputPool = BlockPool(limitBytes: 256 << 20)
+        capturePool = BlockPool(limitBytes: settings.captureMemoryBytes)
+        let capacity = settings.maxConnections
+        clients = Slab(capacity: capacity)
+        upstreams = Slab(capacity: capacity + settings.upstreamIdleConnections)
+        clientDeadlines = .allocate(capacity: capacity)
+        upstreamDeadlines = .allocate(capacity: capacity + settings.upstreamIdleConnections)
+        readBuffer = .allocate(byteCount: Self.readBytes, alignment: 64)
+        scratch = .allocate(byteCount: 2 * settings.maxHeadBytes + 4096, alignment: 64)
+        let main = UnsafeMutablePointer<Target>.allocate(capacity: 1)
+        main.initialize(to: Target(settings.upstreamURL, tls: tls, idleLimit: settings.upstreamIdleConnections))
+        let broadcaster = UnsafeMutablePointer<Target>.allocate(capacity: 1)
+        broadcaster.initialize(to: Target(broadcaster: settings.runtimeDirectory + "/broadcaster"))
+        targets = [main, broadcaster]
+        captures = CaptureOutbox(
+            pool: capturePool, slot: slot, sentBefore: slot.value(.captureSent), capacity: settings.captureMemoryBytes / 4096)
+        wallClock = WallClock()
+        captureLimit = settings.captureBodyLimitBytes
+        capturesEnabled = settings.auditEnabled
+        headNanoseconds = UInt64(settings.headTimeout.nanoseconds)
+        idleNanoseconds = UInt64(settings.keepAliveTimeout.nanoseconds)
+        bodyNanoseconds = UInt64(settings.bodyIdleTimeout.nanoseconds)
+        upstreamNanoseconds = UInt64(settings.upstreamTimeout.nanoseconds)
+        connectNanoseconds = UInt64(settings.connectTimeout.nanoseconds)
+        poolNanoseconds = UInt64(settings.upstreamIdleTimeout.nanoseconds)
+    }
+
+    /// Monotonic time of this turn.
+    @inline(__always)
+    var now: UInt64 { loop.now.nanoseconds }
+
+    // MARK: Time limits
+
+    /// Ends what has run out of time. Cheap enough to look at every slot a few times per second.
+    mutating func sweep() {
+        let now = self.now
+        for index in 0..<clients.highWater where clientDeadlines[index] <= now && clients.isLive(index) {
+            clientTimedOut(index)
+        }
+        for index in 0..<upstreams.highWater where upstreamDeadlines[index] <= now && upstreams.isLive(index) {
+            upstreamTimedOut(index)
+        }
+        slot.set(.connectionsOpen, clients.count)
+        slot.set(.upstreamConnectionsOpen, upstreams.count)
+        slot.set(.upstreamConnectionsIdle, targets[Self.mainTarget].pointee.idle.count)
+        slot.set(.captureMemoryBytes, capturePool.usedBytes)
+        slot.set(.captureBacklog, captures.waitingFrames)
+    }
+
+    /// Reads on where a turn's share was used up.
+    mutating func continueReading() {
+        guard !readAgain.isEmpty else { return }
+        let again = readAgain
+        readAgain.removeAll(keepingCapacity: true)
+        for entry in again {
+            if entry.isClient {
+                if clients.find(entry.slot, entry.generation) != nil { readClient(Int(entry.slot)) }
+            } else if upstreams.find(entry.slot, entry.generation) != nil {
+                readUpstream(Int(entry.slot))
+            }
+        }
+    }
+
+    // MARK: Draining
+
+    /// Takes no new requests; idle connections close, exchanges finish.
+    mutating func beginDraining() {
+        isDraining = true
+        for target in targets {
+            for upstream in target.pointee.idle { freeUpstream(upstream) }
+            target.pointee.idle = []
+        }
+        for index in 0..<clients.highWater where clients.isLive(index) {
+            let client = clients.at(index)
+            switch client.pointee.phase {
+            case .head where client.pointee.output.isEmpty: freeClient(index)
+            case .head: client.pointee.closesAfterOutput = true
+            case .exchange: client.pointee.exchange.keepAlive = false
+            case .tunnel, .lingering: clientGone(index)
+            }
+        }
+    }
+
+    /// No exchange is under way.
+    var isIdle: Bool { clients.count == 0 }
+
+    // MARK: Ends of exchanges
+
+    /// The exchange is over, one way or another: books it, hands its capture on. The connections are the callers' affair.
+    mutating func conclude(_ index: Int, flags: CaptureFlagsOfEnd = []) {
+        let client = clients.at(index)
+        let now = self.now
+        let duration = now &- client.pointee.exchange.began
+        switch client.pointee.exchange.status / 100 {
+        case 2: slot.add(.responses2xx)
+        case 3: slot.add(.responses3xx)
+        case 4: slot.add(.responses4xx)
+        case 5: slot.add(.responses5xx)
+        case 1: slot.add(.responses1xx)
+        default: break
+        }
+        if flags.contains(.clientAborted) { slot.add(.clientAborts) }
+        if client.pointee.exchange.upstream >= 0 || client.pointee.exchange.firstByte > 0 { slot.observe(.exchange, microseconds: duration / 1000) }
+        if client.pointee.exchange.capture.isActive {
+            if client.pointee.exchange.answerBegan {
+                if flags.contains(.clientAborted) { client.pointee.exchange.capture.mark([.clientAborted, .responseTruncated]) }
+                if flags.contains(.upstreamBroken) { client.pointee.exchange.capture.mark([.upstreamBroken, .responseTruncated]) }
+                client.pointee.exchange.capture.times(
+                    upstreamStart: microseconds(client.pointee.exchange.began, client.pointee.exchange.upstreamBegan),
+                    firstByte: microseconds(client.pointee.exchange.began, client.pointee.exchange.firstByte),
+                    duration: UInt32(clamping: duration / 1000))
+                slot.add(.capturedBytes, client.pointee.exchange.answerBytes)
+                captures.take(&client.pointee.exchange.capture)
+            } else {
+                client.pointee.exchange.capture.discard()
+            }
+        }
+        if accessLog != nil { writeAccessLog(index, duration: duration, flags) }
+    }
+
+    private func microseconds(_ from: UInt64, _ to: UInt64) -> UInt32 { to > from ? UInt32(clamping: (to - from) / 1000) : 0 }
+}
+
+/// How an exchange ended, where not in order.
+struct CaptureFlagsOfEnd: OptionSet {
+    let rawValue: UInt8
+    static let clientAborted = CaptureFlagsOfEnd(rawValue: 1)
+    static let upstreamBroken = CaptureFlagsOfEnd(rawValue: 2)
+}
+
+/// Wall-clock milliseconds without a system call per request: read when the loop's clock has moved by a millisecond.
+struct WallClock {
+    private var offset: Int64
+
+    init() { offset = wallClockMilliseconds() - Int64(clamping: Instant.now.nanoseconds / 1_000_000) }
+
+    /// Takes over changes of the wall clock; called a few times per second.
+    mutating func adjust() { self = WallClock() }
+
+    func milliseconds(_ monotonicNanoseconds: UInt64) -> UInt64 {
+        UInt64(clamping: offset + Int64(clamping: monotonicNanoseconds / 1_000_000))
+    }
+}

@@ -1,0 +1,146 @@
+// Test mode (FEATURES T5): a `test_response` field in a chat request answers with that text, and is audited; no upstream is
+// asked. Only with TRUTHTABLE_TEST_MODE: it is the one case in which the edge looks into a body.
+import EventLoop
+import Glibc
+import HTTP
+import JSON
+
+extension Proxy {
+    /// A body beyond this size is forwarded without a look.
+    static var testModeLimit: Int { 64 << 10 }
+
+    /// Whether the request at hand is held back until its body tells if it is a test.
+    mutating func holdForTestMode(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        let client = clients.at(index)
+        guard requestHead.method == .post, !client.pointee.exchange.requestBody.isDone, requestHead.upgrade == .none, !requestHead.expectsContinue else {
+            return false
+        }
+        if case .length(let count) = requestHead.framing, count > UInt64(Self.testModeLimit) { return false }
+        client.pointee.exchange.isHeld = true
+        client.pointee.exchange.heldHead.append(bytes)
+        return true
+    }
+
+    /// The body is there (or is larger than any test): answers it or sends it on its way.
+    mutating func decideTestMode(_ index: Int) {
+        let client = clients.at(index)
+        client.pointee.exchange.isHeld = false
+        var head = ByteBuffer()
+        var body = ByteBuffer()
+        swap(&head, &client.pointee.exchange.heldHead)
+        swap(&body, &client.pointee.exchange.heldBody)
+        if client.pointee.exchange.requestBody.isDone, let test = TestRequest(Array(body.bytes)) { return answerTest(index, test) }
+        var position = 0
+        guard (try? requestHead.parseRequest(head.bytes.bytes, from: &position, limits: limits)) != nil else { return }
+        let generation = clients.generation(index)
+        forward(index, head.bytes, to: Self.mainTarget)
+        guard let client = clients.find(UInt32(index), generation), client.pointee.phase == .exchange, !client.pointee.exchange.answerBegan else { return }
+        forwardRequestData(index, body.bytes)
+        if clients.find(UInt32(index), generation) != nil, client.pointee.exchange.requestBody.isDone { requestEnded(index) }
+    }
+
+    private mutating func answerTest(_ index: Int, _ test: TestRequest) {
+        let client = clients.at(index)
+        client.pointee.exchange.capture.mark(.testMode)
+        let id = "chatcmpl-" + withRequestID(client) { String(decoding: $0, as: UTF8.self) }
+        let created = wallClock.milliseconds(now) / 1000
+        let body = test.stream ? test.streamedBody(id: id, created: created) : test.body(id: id, created: created)
+        client.pointee.exchange.capture.localAnswer(status: 200, contentType: test.contentType)
+        client.pointee.exchange.firstByte = now
+        writeAnswer(index, 200, body, type: test.contentType)
+        finishLocalAnswer(index)
+    }
+}
+
+/// What test mode needs of a chat request.
+struct TestRequest {
+    let text: String
+    let model: String
+    let stream: Bool
+    private let promptWords: Int
+
+    /// Nil where the body is no JSON object or has no `test_response` text.
+    init?(_ body: [UInt8]) {
+        guard let value = try? JSONValue(parsing: body.span), let text = value["test_response"]?.string else { return nil }
+        self.text = text
+        model = value["model"]?.string ?? "test"
+        if case .bool(let flag)? = value["stream"] { stream = flag } else { stream = false }
+        promptWords = (value["messages"]?.array ?? []).reduce(0) { $0 + Self.words($1["content"]?.string ?? "") }
+    }
+
+    var contentType: String { stream ? "text/event-stream" : "application/json" }
+
+    /// An estimate: a token is about four letters of English.
+    private static func words(_ text: String) -> Int { (text.utf8.count + 3) / 4 }
+
+    /// One `chat.completion` object.
+    func body(id: String, created: UInt64) -> [UInt8] {
+        var json = JSONWriter()
+        begin(&json, id, created, "chat.completion")
+        json.name("choices")
+        json.beginArray()
+        json.beginObject()
+        json.member("index", 0)
+        json.name("message")
+        json.beginObject()
+        json.member("role", "assistant")
+        json.member("content", text)
+        json.endObject()
+        json.member("finish_reason", "stop")
+        json.endObject()
+        json.endArray()
+        json.name("usage")
+        json.beginObject()
+        let completion = Self.words(text)
+        json.member("prompt_tokens", promptWords)
+        json.member("completion_tokens", completion)
+        json.member("total_tokens", promptWords + completion)
+        json.endObject()
+        json.endObject()
+        return json.bytes
+    }
+
+    /// `chat.completion.chunk` events, a word each, and `[DONE]`.
+    func streamedBody(id: String, created: UInt64) -> [UInt8] {
+        var events: [UInt8] = []
+        func event(_ finish: String?, _ delta: (inout JSONWriter) -> Void) {
+            var json = JSONWriter()
+            begin(&json, id, created, "chat.completion.chunk")
+            json.name("choices")
+            json.beginArray()
+            json.beginObject()
+            json.member("index", 0)
+            json.name("delta")
+            json.beginObject()
+            delta(&json)
+            json.endObject()
+            json.name("finish_reason")
+            if let finish { json.string(finish) } else { json.null() }
+            json.endObject()
+            json.endArray()
+            json.endObject()
+            events += Array("data: ".utf8) + json.bytes + Array("\n\n".utf8)
+        }
+        event(nil) {
+            $0.member("role", "assistant")
+            $0.member("content", "")
+        }
+        var rest = text[...]
+        while !rest.isEmpty {
+            let space = rest.dropFirst().firstIndex(of: " ") ?? rest.endIndex
+            let word = String(rest[..<space])
+            event(nil) { $0.member("content", word) }
+            rest = rest[space...]
+        }
+        event("stop") { _ in }
+        return events + Array("data: [DONE]\n\n".utf8)
+    }
+
+    private func begin(_ json: inout JSONWriter, _ id: String, _ created: UInt64, _ object: String) {
+        json.beginObject()
+        json.member("id", id)
+        json.member("object", object)
+        json.member("created", Int64(clamping: created))
+        json.member("model", model)
+    }
+}

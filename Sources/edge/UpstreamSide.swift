@@ -1,0 +1,482 @@
+// The upstream's side of the proxy: connections, answers in, failures.
+import CLinux
+import EventLoop
+import Glibc
+import HTTP
+import TLS
+
+extension Proxy {
+    private static var readsPerTurn: Int { 8 }
+
+    // MARK: Connecting
+
+    /// Gives the exchange a connection: an idle one, else a new one. False when it has been answered with a failure, or
+    /// waits for the target's addresses.
+    mutating func connect(_ index: Int, fresh: Bool = false) -> Bool {
+        let client = clients.at(index)
+        let target = targets[client.pointee.exchange.target]
+        while !fresh, let upstream = target.pointee.idle.popLast() {
+            guard upstreams.isLive(upstream) else { continue }
+            let connection = upstreams.at(upstream)
+            connection.pointee.phase = .active
+            connection.pointee.client = index
+            connection.pointee.isReused = true
+            client.pointee.exchange.upstream = upstream
+            upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+            return true
+        }
+        switch target.pointee.endpoint {
+        case .unix(let path):
+            var number: Int32 = -1
+            var pending = false
+            let result = cl_connect_unix(path, &number, &pending)
+            guard result == 0 else {
+                fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(-result))")
+                return false
+            }
+            return adopt(index, number, isPending: pending, addressIndex: 0)
+        case .tcp(let host, _):
+            switch resolver.lookup(host, now: loop.now) {
+            case .addresses(let addresses): return connect(index, addresses, from: 0)
+            case .failed(let reason):
+                fail(index, "cannot resolve \(host): \(reason)")
+                return false
+            case .pending:
+                target.pointee.resolving.append(index)
+                client.pointee.exchange.isResolving = true
+                return false
+            }
+        }
+    }
+
+    /// Tries the addresses in order until one connects or is on its way.
+    private mutating func connect(_ index: Int, _ addresses: [String], from first: Int) -> Bool {
+        let target = targets[clients.at(index).pointee.exchange.target]
+        guard case .tcp(_, let port) = target.pointee.endpoint else { return false }
+        var lastError: Int32 = 0
+        for addressIndex in first..<max(first, addresses.count) {
+            var number: Int32 = -1
+            var pending = false
+            let result = cl_connect_tcp(addresses[addressIndex], port, &number, &pending)
+            if result == 0 { return adopt(index, number, isPending: pending, addressIndex: addressIndex) }
+            lastError = -result
+        }
+        fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(lastError))")
+        return false
+    }
+
+    private mutating func adopt(_ index: Int, _ number: Int32, isPending: Bool, addressIndex: Int) -> Bool {
+        let client = clients.at(index)
+        let target = targets[client.pointee.exchange.target]
+        cl_set_nodelay(number)
+        var connection = UpstreamConnection(
+            descriptor: number, target: client.pointee.exchange.target, phase: isPending ? .connecting : .active, client: index, outputPool: outputPool)
+        connection.addressIndex = addressIndex
+        if let context = target.pointee.tls, case .tcp(let host, _) = target.pointee.endpoint {
+            do throws(TLSError) {
+                connection.tls = try TLSSession(context, descriptor: number, host: host)
+            } catch {
+                close(number)
+                fail(index, "cannot begin TLS with \(target.pointee.name): \(error)")
+                return false
+            }
+        }
+        guard let (upstream, generation) = upstreams.insert(connection) else {
+            close(number)
+            fail(index, "no room for another connection to \(target.pointee.name)")
+            return false
+        }
+        upstreamDeadlines.advanced(by: upstream).initialize(to: now &+ connectNanoseconds)
+        client.pointee.exchange.upstream = upstream
+        let token = Token(kind: EdgeToken.upstream, slot: UInt32(upstream), generation: generation)
+        guard (try? loop.add(number, [.readable, .writable, .peerClosed, .edgeTriggered], token)) != nil else {
+            freeUpstream(upstream)
+            client.pointee.exchange.upstream = -1
+            fail(index, "cannot watch another connection to \(target.pointee.name)")
+            return false
+        }
+        slot.add(.upstreamConnections)
+        return true
+    }
+
+    /// Look-ups have ended: exchanges that waited for them go on.
+    mutating func resolved() {
+        _ = resolver.finished(now: loop.now)
+        for target in targets {
+            let waiting = target.pointee.resolving
+            target.pointee.resolving = []
+            for index in waiting where clients.isLive(index) && clients.at(index).pointee.exchange.isResolving {
+                let client = clients.at(index)
+                client.pointee.exchange.isResolving = false
+                guard client.pointee.phase == .exchange, connect(index, fresh: true) else { continue }
+                var head = ByteBuffer()
+                swap(&head, &client.pointee.exchange.heldHead)
+                let upstream = client.pointee.exchange.upstream
+                _ = appendUpstream(upstream, head.bytes)
+                if client.pointee.exchange.requestBody.isDone { requestEnded(index) }
+                flushUpstream(upstream)
+                if clients.isLive(index) { continueClient(index) }
+            }
+        }
+    }
+
+    // MARK: Readiness
+
+    mutating func upstreamReady(_ token: Token, _ readiness: Readiness) {
+        guard let connection = upstreams.find(token.slot, token.generation) else { return }
+        let upstream = Int(token.slot)
+        if connection.pointee.phase == .connecting {
+            guard !readiness.isDisjoint(with: [.writable, .failed, .hungUp]) else { return }
+            let error = cl_socket_error(connection.pointee.descriptor)
+            guard error == 0 else { return connectFailed(upstream, -error) }
+            connection.pointee.phase = .active
+            upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+        }
+        if readiness.contains(.writable) || connection.pointee.tls != nil {
+            flushUpstream(upstream)
+            guard upstreams.find(token.slot, token.generation) != nil else { return }
+        }
+        if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
+            connection.pointee.hasMore = true
+            connection.pointee.mayHaveEnded = connection.pointee.mayHaveEnded || !readiness.isDisjoint(with: [.peerClosed, .hungUp, .failed])
+            readUpstream(upstream)
+        }
+    }
+
+    private mutating func connectFailed(_ upstream: Int, _ code: Int32) {
+        let connection = upstreams.at(upstream)
+        let index = connection.pointee.client
+        let next = connection.pointee.addressIndex + 1
+        let target = targets[connection.pointee.target]
+        // What waits for the connection goes to the next address.
+        var waiting = BlockChain(in: outputPool)
+        swap(&waiting, &connection.pointee.output)
+        freeUpstream(upstream)
+        guard index >= 0 else { return }
+        clients.at(index).pointee.exchange.upstream = -1
+        if case .tcp(let host, _) = target.pointee.endpoint, case .addresses(let addresses) = resolver.lookup(host, now: loop.now), next < addresses.count {
+            guard connect(index, addresses, from: next) else { return }
+            swap(&waiting, &upstreams.at(clients.at(index).pointee.exchange.upstream).pointee.output)
+            return
+        }
+        fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(code))")
+    }
+
+    // MARK: Requests out
+
+    /// Queues bytes for an upstream; false when the exchange was ended because no memory is left.
+    mutating func appendUpstream(_ upstream: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        let connection = upstreams.at(upstream)
+        if connection.pointee.output.append(bytes) == bytes.count { return true }
+        upstreamFailed(upstream, "no memory left for requests")
+        return false
+    }
+
+    mutating func appendUpstream(_ upstream: Int, _ text: StaticString) -> Bool {
+        appendUpstream(upstream, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    mutating func flushUpstream(_ upstream: Int) {
+        let connection = upstreams.at(upstream)
+        guard connection.pointee.phase != .connecting, !connection.pointee.output.isEmpty else { return }
+        let before = connection.pointee.output.count
+        if connection.pointee.tls != nil {
+            if let failure = flushTLS(connection) { return upstreamFailed(upstream, failure, untouched: connection.pointee.output.count == before) }
+        } else if case .broken(let code) = connection.pointee.output.send(to: connection.pointee.descriptor) {
+            return upstreamFailed(upstream, SystemError.text(code), untouched: connection.pointee.output.count == before)
+        }
+        let index = connection.pointee.client
+        guard index >= 0, connection.pointee.output.count < before else { return }
+        let client = clients.at(index)
+        if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
+        // The client may have been held up by this upstream.
+        if before >= Self.highWater, connection.pointee.output.count < Self.highWater / 4, client.pointee.hasMore || !client.pointee.received.isEmpty {
+            continueClient(index)
+        }
+    }
+
+    /// Nil when all is written or the connection takes no more for now; else what went wrong.
+    private func flushTLS(_ connection: UnsafeMutablePointer<UpstreamConnection>) -> String? {
+        while !connection.pointee.output.isEmpty {
+            var result = TLSResult.wantsWrite
+            connection.pointee.output.withFirstPiece { result = connection.pointee.tls!.write($0) }
+            switch result {
+            case .bytes(let count): connection.pointee.output.removeFirst(count)
+            case .wantsRead, .wantsWrite: return nil
+            case .end: return "the connection was closed"
+            case .failed(let error): return "\(error)"
+            }
+        }
+        return nil
+    }
+
+    // MARK: Answers in
+
+    mutating func readUpstream(_ upstream: Int) {
+        let generation = upstreams.generation(upstream)
+        for _ in 0..<Self.readsPerTurn {
+            let connection = upstreams.at(upstream)
+            guard connection.pointee.hasMore, !connection.pointee.isPaused else { return }
+            guard let count = receive(connection) else {
+                connection.pointee.hasMore = false
+                return
+            }
+            switch count {
+            case .failed(let reason): return upstreamFailed(upstream, reason)
+            case .ended: return upstreamEnded(upstream)
+            case .bytes(let count):
+                // A short read has emptied a socket whose peer has not closed; the next bytes come with a new readiness.
+                connection.pointee.hasMore = count == readBuffer.count || connection.pointee.mayHaveEnded || connection.pointee.tls != nil
+                useAnswer(upstream, UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
+            }
+            guard upstreams.find(UInt32(upstream), generation) != nil else { return }
+        }
+        if upstreams.at(upstream).pointee.hasMore { readAgain.append((false, UInt32(upstream), generation)) }
+    }
+
+    private enum Received {
+        case bytes(Int)
+        case ended
+        case failed(String)
+    }
+
+    /// Nil when there is nothing to read now.
+    private func receive(_ connection: UnsafeMutablePointer<UpstreamConnection>) -> Received? {
+        if connection.pointee.tls != nil {
+            switch connection.pointee.tls!.read(into: readBuffer) {
+            case .bytes(let count): return .bytes(count)
+            case .wantsRead, .wantsWrite: return nil
+            case .end: return .ended
+            case .failed(let error): return .failed("\(error)")
+            }
+        }
+        let count = cl_receive(connection.pointee.descriptor, readBuffer.baseAddress, readBuffer.count)
+        if count > 0 { return .bytes(count) }
+        if count == 0 { return .ended }
+        return count == -Int(EAGAIN) ? nil : .failed(SystemError.text(Int32(truncatingIfNeeded: -count)))
+    }
+
+    /// Bytes of an answer: its head, its body, or (behind 101) whatever the two ends say to each other.
+    private mutating func useAnswer(_ upstream: Int, _ bytes: UnsafeRawBufferPointer) {
+        let connection = upstreams.at(upstream)
+        let index = connection.pointee.client
+        guard index >= 0 else { return freeIdle(upstream) }  // an idle connection has nothing to say
+        let generation = clients.generation(index)
+        let upstreamGeneration = upstreams.generation(upstream)
+        if connection.pointee.phase == .tunnel {
+            appendClient(clients.at(index), bytes)
+        } else if connection.pointee.received.isEmpty {
+            consumeAnswer(upstream, index, bytes)
+        } else {
+            connection.pointee.received.append(bytes)
+            var received = ByteBuffer()
+            swap(&received, &connection.pointee.received)
+            consumeAnswer(upstream, index, received.bytes)
+        }
+        guard let client = clients.find(UInt32(index), generation) else { return }
+        if !client.pointee.output.isEmpty { flushClient(index) }
+        guard let client = clients.find(UInt32(index), generation) else { return }
+        if let connection = upstreams.find(UInt32(upstream), upstreamGeneration), connection.pointee.client == index {
+            if client.pointee.output.count >= Self.highWater {
+                connection.pointee.isPaused = true
+                connection.pointee.hasMore = true
+                upstreamDeadlines[upstream] = .max  // the client's time runs now
+            }
+        } else if client.pointee.phase == .head {
+            continueClient(index)
+        }
+    }
+
+    private mutating func consumeAnswer(_ upstream: Int, _ index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let connection = upstreams.at(upstream)
+        let client = clients.at(index)
+        var position = 0
+        if client.pointee.exchange.firstByte == 0 { client.pointee.exchange.firstByte = now }
+        upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+        do throws(HTTPError) {
+            while !connection.pointee.answerBegan {
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+                guard
+                    let length = try answerHead.parseResponse(
+                        rest.bytes, to: client.pointee.exchange.method, from: &connection.pointee.headPosition, limits: limits)
+                else {
+                    connection.pointee.received.append(rest)
+                    return
+                }
+                connection.pointee.headPosition = 0
+                position += length
+                let head = UnsafeRawBufferPointer(rebasing: rest[..<length])
+                if answerHead.status == 101 { return beginTunnel(upstream, index, head, UnsafeRawBufferPointer(rebasing: bytes[position...])) }
+                if answerHead.status < 200 {
+                    forwardInterim(index, head)
+                } else {
+                    beginAnswer(upstream, index, head)
+                }
+                if position == bytes.count, !connection.pointee.answerBegan { return }
+            }
+            body: while true {
+                switch try connection.pointee.answer.next(bytes.bytes, from: &position) {
+                case .data(let offset, let count): answerData(index, UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)]))
+                case .needMore, .end: break body
+                }
+            }
+        } catch {
+            return upstreamFailed(upstream, "malformed answer: \(error)")
+        }
+        guard connection.pointee.answer.isDone else { return }
+        // Bytes behind the answer belong to no request: the connection is not to be trusted with another one.
+        if position < bytes.count { connection.pointee.keepAlive = false }
+        finishAnswer(upstream, index)
+    }
+
+    /// The last byte of the answer has been read.
+    private mutating func finishAnswer(_ upstream: Int, _ index: Int) {
+        let client = clients.at(index)
+        if client.pointee.exchange.answerFraming == .chunked { appendClient(client, Chunk.last) }
+        client.pointee.exchange.upstream = -1
+        release(upstream, reusable: client.pointee.exchange.requestBody.isDone)
+        answerEnded(index)
+    }
+
+    /// After an exchange: the connection becomes idle, or is closed.
+    private mutating func release(_ upstream: Int, reusable: Bool) {
+        let connection = upstreams.at(upstream)
+        let target = targets[connection.pointee.target]
+        guard reusable, connection.pointee.keepAlive, !connection.pointee.mayHaveEnded, !isDraining, connection.pointee.output.isEmpty,
+            target.pointee.idle.count < target.pointee.idleLimit
+        else { return freeUpstream(upstream) }
+        connection.pointee.phase = .idle
+        connection.pointee.client = -1
+        connection.pointee.answerBegan = false
+        connection.pointee.isPaused = false
+        connection.pointee.headPosition = 0
+        upstreamDeadlines[upstream] = now &+ poolNanoseconds
+        target.pointee.idle.append(upstream)
+    }
+
+    // MARK: Ends
+
+    mutating func freeUpstream(_ upstream: Int) {
+        guard upstreams.isLive(upstream) else { return }
+        let connection = upstreams.at(upstream)
+        let number = connection.pointee.descriptor
+        if connection.pointee.tls != nil { connection.pointee.tls!.close() }
+        upstreams.remove(upstream)
+        close(number)
+    }
+
+    private mutating func freeIdle(_ upstream: Int) {
+        let target = targets[upstreams.at(upstream).pointee.target]
+        target.pointee.idle.removeAll { $0 == upstream }
+        freeUpstream(upstream)
+    }
+
+    /// The exchange needs its upstream no more: an answer that still comes is not wanted.
+    mutating func abandonUpstream(_ index: Int) {
+        let client = clients.at(index)
+        let upstream = client.pointee.exchange.upstream
+        client.pointee.exchange.upstream = -1
+        client.pointee.exchange.isResolving = false
+        if upstream >= 0 { freeUpstream(upstream) }
+    }
+
+    /// The upstream has closed: the end of an answer that ends so, of an idle time, of a tunnel, or a failure.
+    private mutating func upstreamEnded(_ upstream: Int) {
+        let connection = upstreams.at(upstream)
+        let index = connection.pointee.client
+        switch connection.pointee.phase {
+        case .idle: freeIdle(upstream)
+        case .tunnel:
+            let client = clients.at(index)
+            client.pointee.exchange.upstream = -1
+            freeUpstream(upstream)
+            conclude(index)
+            client.pointee.closesAfterOutput = true
+            if client.pointee.output.isEmpty { linger(index) } else { flushClient(index) }
+        case .connecting, .active:
+            if connection.pointee.answerBegan, connection.pointee.answer.endsWithConnection {
+                let generation = clients.generation(index)
+                finishAnswer(upstream, index)
+                if let client = clients.find(UInt32(index), generation), client.pointee.phase == .head { continueClient(index) }
+            } else {
+                upstreamFailed(upstream, "the connection was closed before the end of the answer")
+            }
+        }
+    }
+
+    /// The upstream's connection is of no more use. `untouched`: nothing of the request was sent.
+    mutating func upstreamFailed(_ upstream: Int, _ reason: String, untouched: Bool = false) {
+        let connection = upstreams.at(upstream)
+        let index = connection.pointee.client
+        switch connection.pointee.phase {
+        case .idle: return freeIdle(upstream)
+        case .tunnel: return upstreamEnded(upstream)
+        case .connecting, .active: break
+        }
+        let client = clients.at(index)
+        let isReused = connection.pointee.isReused
+        let hadBytes = connection.pointee.answerBegan || !connection.pointee.received.isEmpty
+        client.pointee.exchange.upstream = -1
+        // A reused connection that was already dead: GET and HEAD may be repeated, once, on a new one.
+        if isReused, !hadBytes, !client.pointee.exchange.repetition.isEmpty {
+            freeUpstream(upstream)
+            return repeatRequest(index)
+        }
+        if isReused, untouched, !hadBytes, client.pointee.exchange.answerBegan == false, connection.pointee.output.count > 0 {
+            var waiting = BlockChain(in: outputPool)
+            swap(&waiting, &connection.pointee.output)
+            freeUpstream(upstream)
+            guard connect(index, fresh: true) else { return }
+            let fresh = client.pointee.exchange.upstream
+            swap(&waiting, &upstreams.at(fresh).pointee.output)
+            return flushUpstream(fresh)
+        }
+        freeUpstream(upstream)
+        fail(index, reason)
+    }
+
+    private mutating func repeatRequest(_ index: Int) {
+        let client = clients.at(index)
+        guard connect(index, fresh: true) else { return }
+        let upstream = client.pointee.exchange.upstream
+        swap(&client.pointee.exchange.repetition, &upstreams.at(upstream).pointee.output)
+        flushUpstream(upstream)
+    }
+
+    /// The upstream failed this exchange: 502 where the client has seen nothing yet, a visible cut where it has.
+    mutating func fail(_ index: Int, _ reason: String) {
+        let client = clients.at(index)
+        slot.add(.upstreamFailures)
+        let path = requestText(index)
+        log.error(
+            "Upstream failed",
+            [
+                "request_id": .string(withRequestID(client) { String(decoding: $0, as: UTF8.self) }), "path": .string(path), "cause": .string(reason),
+                "upstream": .string(targets[client.pointee.exchange.target].pointee.name),
+            ])
+        guard client.pointee.exchange.answerBegan else {
+            if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
+            return answer(index, 502, "{\"error\":\"upstream unavailable\"}", close: !client.pointee.exchange.requestBody.isDone)
+        }
+        conclude(index, flags: .upstreamBroken)
+        if client.pointee.exchange.answerFraming == .untilClose { cl_reset_on_close(client.pointee.descriptor) }
+        // What the upstream did send still goes out; then the missing end shows.
+        let generation = clients.generation(index)
+        client.pointee.exchange.reset()
+        client.pointee.phase = .head
+        client.pointee.closesAfterOutput = true
+        client.pointee.cutsAfterOutput = true
+        flushClient(index)
+        if clients.find(UInt32(index), generation) != nil, clients.at(index).pointee.output.isEmpty { freeClient(index) }
+    }
+
+    mutating func upstreamTimedOut(_ upstream: Int) {
+        let connection = upstreams.at(upstream)
+        switch connection.pointee.phase {
+        case .idle: freeIdle(upstream)
+        case .connecting: connectFailed(upstream, ETIMEDOUT)
+        case .active: upstreamFailed(upstream, connection.pointee.answerBegan ? "no byte of the answer within TRUTHTABLE_UPSTREAM_TIMEOUT" : "no answer within TRUTHTABLE_UPSTREAM_TIMEOUT")
+        case .tunnel: upstreamEnded(upstream)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+// An answer as a stream: server-sent events in OpenAI's shapes, lines of JSON in Ollama's. Events are made as they are sent.
+import JSON
+
+/// role (chat only) → tokens → finish → usage (if asked for) → `[DONE]`; Ollama: tokens → end.
+struct AnswerStream {
+    private enum Part { case role, tokens, finish, usage, done, over }
+
+    private let answer: ModelAnswer
+    private let includesUsage: Bool
+    private let tokens: [Substring]
+    private let tokensPerEvent: Int
+    private var position = 0
+    private var part: Part
+    /// What stands before and after the text of an event, the same in all.
+    private let before: [UInt8]
+    private let after: [UInt8]
+
+    /// All events that there will be.
+    let eventCount: Int
+
+    private var isOllama: Bool { answer.dialect == .ollamaChat || answer.dialect == .ollamaGenerate }
+
+    init(_ answer: ModelAnswer, tokensPerEvent: Int, includesUsage: Bool) {
+        self.answer = answer
+        self.includesUsage = includesUsage
+        self.tokensPerEvent = max(1, tokensPerEvent)
+        tokens = AnswerText.tokens(answer.text)
+        part = answer.dialect == .chat ? .role : .tokens
+        let textEvents = (tokens.count + self.tokensPerEvent - 1) / self.tokensPerEvent
+        switch answer.dialect {
+        case .chat: eventCount = textEvents + 3 + (includesUsage ? 1 : 0)
+        case .completion: eventCount = textEvents + 2 + (includesUsage ? 1 : 0)
+        default: eventCount = textEvents + 1
+        }
+        // An event with a text that is written like no other, cut around it.
+        let mark = "\u{1}"
+        let event = Self.event(answer, text: mark, finish: nil, includesUsage: includesUsage)
+        let escaped = Array(#""\u0001""#.utf8)
+        let start = (0...max(0, event.count - escaped.count)).last { event[$0...].starts(with: escaped) } ?? 0
+        before = Array(event[..<start])
+        after = Array(event[min(start + escaped.count, event.count)...])
+    }
+
+    /// The next event with its line ends; nil when the stream is over.
+    mutating func next() -> [UInt8]? {
+        switch part {
+        case .role:
+            part = .tokens
+            return Self.event(answer, text: nil, finish: nil, includesUsage: includesUsage)
+        case .tokens:
+            guard position < tokens.count else {
+                part = .finish
+                return next()
+            }
+            let end = min(position + tokensPerEvent, tokens.count)
+            var json = JSONWriter(reservingCapacity: 64)
+            json.string(tokens[position..<end].joined())
+            position = end
+            return before + json.bytes + after
+        case .finish:
+            part = isOllama ? .over : includesUsage ? .usage : .done
+            return Self.event(answer, text: "", finish: answer.finishReason, includesUsage: includesUsage)
+        case .usage:
+            part = .done
+            var json = JSONWriter()
+            json.beginObject()
+            answer.writeHead(&json, isChunk: true)
+            json.name("choices")
+            json.beginArray()
+            json.endArray()
+            answer.writeUsage(&json)
+            json.endObject()
+            return Array("data: ".utf8) + json.bytes + Array("\n\n".utf8)
+        case .done:
+            part = .over
+            return Array("data: [DONE]\n\n".utf8)
+        case .over: return nil
+        }
+    }
+
+    /// One event; `text` nil is the one that tells the role.
+    private static func event(_ answer: ModelAnswer, text: String?, finish: String?, includesUsage: Bool) -> [UInt8] {
+        var json = JSONWriter(reservingCapacity: 320)
+        json.beginObject()
+        if answer.dialect == .ollamaChat || answer.dialect == .ollamaGenerate {
+            answer.writeOllamaHead(&json)
+            answer.writeOllamaText(&json, text ?? "")
+            if finish == nil { json.member("done", false) } else { answer.writeOllamaEnd(&json) }
+            json.endObject()
+            return json.bytes + Array("\n".utf8)
+        }
+        answer.writeHead(&json, isChunk: true)
+        json.name("choices")
+        json.beginArray()
+        json.beginObject()
+        json.member("index", 0)
+        if answer.dialect == .chat {
+            json.name("delta")
+            json.beginObject()
+            if text == nil { json.member("role", "assistant") }
+            if finish == nil { json.member("content", text ?? "") }
+            json.endObject()
+        } else {
+            json.member("text", text ?? "")
+        }
+        json.name("logprobs")
+        json.null()
+        json.name("finish_reason")
+        if let finish { json.string(finish) } else { json.null() }
+        json.endObject()
+        json.endArray()
+        if includesUsage {
+            json.name("usage")
+            json.null()
+        }
+        json.endObject()
+        return Array("data: ".utf8) + json.bytes + Array("\n\n".utf8)
+    }
+}

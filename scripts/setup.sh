@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# What the build needs of the operating system. Safe to run twice; does nothing when all is there.
+set -eu
+cd "$(dirname "$0")/.."
+command -v swift >/dev/null || {
+    echo "setup: Swift 6.3 is not installed: get it from swift.org and put it on the PATH" >&2
+    exit 1
+}
+. scripts/packages.sh
+need libssl-dev zlib1g-dev libbrotli-dev curl python3 python3-venv ca-certificates
