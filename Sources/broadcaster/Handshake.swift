@@ -1,0 +1,40 @@
+// Whether a request opens a WebSocket (RFC 6455 §4.2.1), and how it is refused when it does not.
+import HTTP
+import Inbound
+
+struct HandshakeRefusal: Error {
+    let status: UInt16
+    let sentence: String
+}
+
+enum Handshake {
+    /// The head of the answer that opens it.
+    static func answer(_ request: HTTPRequest) throws(HandshakeRefusal) -> [UInt8] {
+        guard request.method == .get, request.body.isEmpty else {
+            throw HandshakeRefusal(status: 405, sentence: "this is a WebSocket: open it with GET and no body")
+        }
+        guard request.version == .http11, request.upgrade == .webSocket else {
+            throw HandshakeRefusal(status: 426, sentence: "this is a WebSocket: open it with a WebSocket client")
+        }
+        guard request[.secWebSocketVersion] == "13" else {
+            throw HandshakeRefusal(status: 426, sentence: "unknown Sec-WebSocket-Version: use 13")
+        }
+        guard let key = request[.secWebSocketKey], isKey(key) else {
+            throw HandshakeRefusal(status: 400, sentence: "Sec-WebSocket-Key is no base64 of 16 bytes")
+        }
+        return Inbound.WebSocketHandshake.responseHead(key: key)
+    }
+
+    private static func isKey(_ key: String) -> Bool {
+        let bytes = Array(key.utf8)
+        return bytes.count == HTTP.WebSocketHandshake.keyBytes && bytes.suffix(2) == [0x3D, 0x3D]
+            && bytes.dropLast(2).allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "+"), UInt8(ascii: "/"):
+                    true
+                default: false
+                }
+            }
+    }
+}

@@ -1,0 +1,102 @@
+// `health_update` and `stats_update` (FEATURES H2), read from the scoreboard that all processes count on: they are right
+// whichever process was restarted. Only the newest one of each is kept; a slow client skips the rest.
+import JSON
+import Telemetry
+
+/// The newest update of a kind. Version 0 is none yet.
+struct StatusUpdate {
+    private(set) var version: UInt64 = 0
+    private(set) var json: [UInt8] = []
+    private(set) var milliseconds: UInt64 = 0
+
+    mutating func replace(_ json: [UInt8], milliseconds: UInt64) {
+        version += 1
+        self.json = json
+        self.milliseconds = milliseconds
+    }
+}
+
+struct HealthReading: Equatable {
+    static let interval = Duration.seconds(10)
+
+    /// `up` when audits can run, `stopping` when no new ones are taken, else `down`.
+    let auditService: String
+    let queueDepth: Int
+    /// Dashboards.
+    let connections: Int
+
+    init(auditService: String, queueDepth: Int, connections: Int) {
+        self.auditService = auditService
+        self.queueDepth = queueDepth
+        self.connections = connections
+    }
+
+    init(_ scoreboard: Scoreboard, clients: Int) {
+        let isThere = (scoreboard.inhabitant(of: .dispatcher)?.pid ?? 0) != 0
+        let canRun = scoreboard.value(.workers, at: .dispatcher) > 0
+        let accepts = scoreboard.value(.accepting, at: .dispatcher) > 0
+        auditService = !isThere || !canRun ? "down" : accepts ? "up" : "stopping"
+        queueDepth = scoreboard.value(.queueUsed, at: .dispatcher)
+        connections = clients
+    }
+
+    var json: [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("audit_service", auditService)
+        json.member("queue_depth", queueDepth)
+        json.member("connections", connections)
+        json.endObject()
+        return json.bytes
+    }
+}
+
+struct StatsReading: Equatable {
+    static let interval = Duration.seconds(2)
+
+    let completed: UInt64
+    let failed: UInt64
+    let scored: UInt64
+    /// Of trust scores, in millionths.
+    let scoreSum: UInt64
+    let timed: UInt64
+    let timeSumMicroseconds: UInt64
+
+    init(completed: UInt64, failed: UInt64, scored: UInt64, scoreSum: UInt64, timed: UInt64, timeSumMicroseconds: UInt64) {
+        self.completed = completed
+        self.failed = failed
+        self.scored = scored
+        self.scoreSum = scoreSum
+        self.timed = timed
+        self.timeSumMicroseconds = timeSumMicroseconds
+    }
+
+    init(_ scoreboard: Scoreboard) {
+        // Of several cells that move: the parts first, so that no part exceeds its whole.
+        failed = scoreboard.sum(.jobsFailed)
+        completed = scoreboard.sum(.jobsCompleted)
+        scoreSum = scoreboard.sum(.trustScoreSum)
+        scored = scoreboard.sum(.scoredAudits)
+        let times = scoreboard.sum(.audit)
+        timed = times.count
+        timeSumMicroseconds = times.sumMicroseconds
+    }
+
+    /// Null where there is nothing to take the average of.
+    var averageScore: Double? {
+        guard scored > 0 else { return nil }
+        return ((Double(scoreSum) / Double(scored)) / 100).rounded() / 10_000
+    }
+
+    var json: [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("total_audits", completed)
+        json.member("successful_audits", completed >= failed ? completed - failed : 0)
+        json.member("failed_audits", failed)
+        json.member("average_score", averageScore)
+        json.member("average_time_ms", timed > 0 ? timeSumMicroseconds / timed / 1000 : 0)
+        json.endObject()
+        return json.bytes
+    }
+}

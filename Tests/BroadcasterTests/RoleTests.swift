@@ -1,0 +1,153 @@
+// The role on real sockets: handshakes, refusals, frames, its channel, slow clients, the end.
+import CLinux
+import Configuration
+import EventLoop
+import Glibc
+import HTTP
+import IPC
+import Testing
+
+@testable import broadcaster
+
+@Suite(.serialized)
+struct RoleTests {
+    @Test func `both ports speak their envelope`() throws {
+        let test = try RoleHarness()
+        try test.attach()
+        test.turn(for: 20)
+        #expect(test.subscriptions == [Subscribe(epoch: 0, sequence: 0)])
+        let direct = try #require(test.open())
+        let edge = try #require(test.open("/api/ws", unix: true))
+        let asked = try #require(test.open("/ws?envelope=payload"))
+        #expect(test.slot.value(.clientsOpen) == 3 && test.slot.value(.clientsConnected) == 3)
+        test.event(7, 1, .auditStarted, json("r1"))
+        test.event(7, 2, .auditComplete, json("r1", ",\"trust_score\":81.5"))
+        for (client, expected) in [
+            (direct, ["audit_result 7:2 r1"]), (edge, ["audit_started 7:1 r1", "audit_complete 7:2 r1"]),
+            (asked, ["audit_started 7:1 r1", "audit_complete 7:2 r1"]),
+        ] {
+            #expect(test.wait(client) { $0.brief == expected })
+            #expect(client.messages.first.map(short) == "connected")
+        }
+        #expect(test.slot.value(.eventsReceived) == 2)
+        direct.frame(.ping, Array("hi".utf8))
+        direct.frame(.binary, [0, 1])
+        direct.say(#"{"type":"subscribe","types":["audit_started"]}"#)
+        #expect(test.wait(direct) { $0.pongs == ["hi"] && $0.brief.suffix(2) == ["error", "subscribed"] })
+        direct.frame(.close, [0x03, 0xE8])
+        #expect(test.wait(direct) { $0.closeCode == 1000 && $0.isAtEnd })
+        #expect(test.slot.value(.clientsOpen) == 2)
+    }
+
+    @Test(arguments: [
+        ("GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "200", #"{"status":"ok"}"#),
+        ("GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", "404", "not found"),
+        ("POST /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", "405", "use GET"),
+        ("GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n", "426", "WebSocket client"),
+        (TestClient.handshake("/ws").replacing("Version: 13", with: "Version: 8"), "426", "use 13"),
+        (TestClient.handshake("/ws").replacing("ZQ==", with: "ZQ="), "400", "base64"),
+        (TestClient.handshake("/ws?since=x"), "400", "EPOCH:SEQ"),
+        (TestClient.handshake("/ws", "Origin: https://elsewhere.example\r\n"), "403", "TRUTHTABLE_ALLOWED_ORIGINS"),
+        (TestClient.handshake("/ws").replacing("localhost", with: "elsewhere.example"), "403", "token"),
+        (TestClient.handshake("/ws?token=wrong"), "403", "token is wrong"),
+        (TestClient.handshake("/ws?token=sesame", "Origin: https://elsewhere.example\r\n"), "101", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        (TestClient.handshake("/ws", "Origin: http://localhost:5173\r\n"), "101", ""),
+        (TestClient.handshake("/ws", "Origin: null\r\n"), "101", ""),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://elsewhere.example\r\n\r\n", "403", "{\"error\":"),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "200", "Content-Security-Policy: default-src 'none'; script-src 'nonce-"),
+    ])
+    func `who may see what`(_ request: String, _ status: String, _ part: String) throws {
+        var settings = Settings()
+        settings.accessToken = "sesame"
+        let test = try RoleHarness(settings)
+        let answer = test.ask(request)
+        #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer.prefix(300))")
+        #expect(answer.contains(part), "\(answer.prefix(600))")
+    }
+
+    @Test func `the edge's clients were checked by the edge`() throws {
+        let test = try RoleHarness()
+        #expect(test.open("/ws", unix: true, fields: "Origin: https://elsewhere.example\r\n") != nil)
+        #expect(test.ask("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", unix: true).hasPrefix("HTTP/1.1 404 "))
+    }
+
+    @Test func `a client that breaks the protocol is told and closed`() throws {
+        let test = try RoleHarness()
+        for (bytes, code) in [([0x81, 0x01, 0x61], 1002), ([0x81, 0xFF, 0, 0, 0, 0, 0, 0x08, 0, 1, 0, 0, 0, 0], 1009), ([0xFF, 0x80], 1002)]
+            as [([UInt8], UInt16)]
+        {
+            let client = try #require(test.open())
+            client.send(bytes)
+            #expect(test.wait(client) { $0.closeCode == code && $0.isAtEnd })
+        }
+        #expect(test.slot.value(.clientsOpen) == 0)
+    }
+
+    @Test func `a malformed frame ends the channel and nothing else`() throws {
+        let test = try RoleHarness()
+        try test.attach()
+        let client = try #require(test.open())
+        test.event(7, 1, .auditComplete, json("r1"))
+        #expect(test.wait(client) { $0.brief == ["audit_result 7:1 r1"] })
+        _ = test.channel?.send(Subscribe(epoch: 1, sequence: 1))  // nothing that a dispatcher says
+        _ = test.channel?.flush(in: test.loop)
+        test.turn(for: 50)
+        #expect(!test.isAttached)
+        #expect(test.slot.value(.framesMalformed) == 1)
+        try test.attach()
+        test.turn(for: 20)
+        #expect(test.subscriptions.last == Subscribe(epoch: 7, sequence: 1))
+        test.event(7, 1, .auditComplete, json("r1"))
+        test.event(7, 2, .auditComplete, json("r2"))
+        #expect(test.wait(client) { $0.brief == ["audit_result 7:1 r1", "audit_result 7:2 r2"] })
+    }
+
+    @Test func `a client that comes back gets thousands of events at its own pace`() throws {
+        let test = try RoleHarness()
+        try test.attach()
+        test.turn(for: 20)
+        let more = ",\"x\":\"" + String(repeating: "x", count: 2000) + "\""
+        for sequence in 1...5000 as ClosedRange<UInt64> {
+            test.event(7, sequence, .auditComplete, json("r\(sequence)", more))
+        }
+        while test.slot.value(.eventsReceived) < 5000 { test.turn() }
+        let client = try #require(test.open("/ws?since=7:0"))
+        let slow = try #require(test.open("/ws?since=7:10"))
+        #expect(test.wait(client) { $0.messages.count == 5001 })
+        #expect(client.brief.last == "audit_result 7:5000 r5000")
+        #expect(test.wait(slow) { $0.messages.count == 4991 })
+        #expect(test.slot.value(.slowClientsDropped) == 0)
+    }
+
+    @Test func `a client that does not read is dropped and the others are not held up`() throws {
+        let test = try RoleHarness()
+        try test.attach()
+        let stuck = try #require(test.open())
+        let reader = try #require(test.open())
+        let more = ",\"x\":\"" + String(repeating: "x", count: 30_000) + "\""
+        var sequence: UInt64 = 0
+        while test.slot.value(.slowClientsDropped) == 0, sequence < 2000 {
+            sequence += 1
+            test.event(7, sequence, .auditComplete, json("r\(sequence)", more))
+            #expect(test.wait(reader) { $0.messages.count == sequence + 1 })
+        }
+        #expect(test.slot.value(.slowClientsDropped) == 1)
+        #expect(test.wait(stuck) { $0.isAtEnd })
+        #expect(stuck.closeCode == 1013)
+        #expect(test.slot.value(.clientsOpen) == 1)
+    }
+
+    @Test func `drain says good-bye after the last event`() throws {
+        let test = try RoleHarness()
+        try test.attach()
+        let clients = try (0..<3).map { _ in try #require(test.open()) }
+        test.event(7, 1, .auditComplete, json("r1"))
+        test.role.drain(until: test.loop.now + .seconds(5))
+        for client in clients {
+            #expect(test.wait(client) { $0.closeCode == 1001 && $0.isAtEnd })
+            #expect(client.brief == ["audit_result 7:1 r1"])
+        }
+        test.turn(for: 100)
+        #expect(!test.isDrained, "the clients' side is still open")
+    }
+}

@@ -1,0 +1,89 @@
+// Named events and clients for the tests, and readers of what clients get.
+import EventLoop
+import HTTP
+import IPC
+import JSON
+
+@testable import broadcaster
+
+let start = Instant(nanoseconds: 1_000_000_000_000)
+let wall: UInt64 = 1_764_107_570_123  // 2025-11-25T21:52:50.123Z
+
+func json(_ id: String, _ more: String = "") -> String { "{\"request_id\":\"\(id)\",\"timestamp\":\(wall)\(more)}" }
+
+/// A hub with small conveniences.
+struct TestHub: ~Copyable {
+    var hub: Hub
+    var now = start
+
+    init(count: Int = 100, bytes: Int = 1 << 20, attached: Bool = true) {
+        hub = Hub(countLimit: count, byteLimit: bytes)
+        if attached { catchUp() }
+    }
+
+    /// As after a second with a dispatcher that has no events.
+    mutating func catchUp() {
+        hub.attached(at: now, wall: wall)
+        tick(after: .seconds(1))
+    }
+
+    mutating func tick(after time: Duration, health: HealthReading = healthy, stats: StatsReading = noStats) {
+        now = now + time
+        hub.tick(at: now, wall: wall, health: { health }, stats: { stats })
+    }
+
+    static let healthy = HealthReading(auditService: "up", queueDepth: 0, connections: 1)
+    static let noStats = StatsReading(completed: 0, failed: 0, scored: 0, scoreSum: 0, timed: 0, timeSumMicroseconds: 0)
+
+    @discardableResult
+    mutating func event(_ epoch: UInt64, _ sequence: UInt64, _ kind: EventKind, _ text: String, milliseconds: UInt64 = wall) -> Hub.Taken {
+        let now = now
+        return Array(text.utf8).withUnsafeBytes { bytes in
+            hub.take(Event(epoch: epoch, sequence: sequence, kind: kind, milliseconds: milliseconds, json: bytes.bytes), at: now, wall: wall)
+        }
+    }
+
+    mutating func join(_ envelope: Envelope = .payload, since: EventNumber? = nil, id: String = "c") -> Int {
+        var query = try! DashboardQuery("", default: envelope)
+        query.since = since
+        return hub.join(id, query, at: now)
+    }
+
+    /// The texts of all messages that a client gets now.
+    mutating func messages(_ key: Int) -> [String] {
+        var texts: [String] = []
+        while hub.write(key, limit: 4096, wall: wall, { texts += frames($0); return true }) > 0 {}
+        return texts
+    }
+
+    /// Without the greeting and updates: short forms like `audit_complete 1:2 r1`.
+    mutating func brief(_ key: Int) -> [String] {
+        messages(key).map(short).filter { !["connected", "health_update", "stats_update"].contains($0) }
+    }
+
+    mutating func say(_ key: Int, _ text: String) {
+        Array(text.utf8).withUnsafeBytes { hub.receive($0.bytes, from: key) }
+    }
+}
+
+/// The payloads of whole text frames of a server.
+func frames(_ bytes: UnsafeRawBufferPointer) -> [String] {
+    var decoder = WebSocketDecoder(role: .client)
+    var position = 0
+    var texts: [String] = []
+    while let event = try? decoder.next(bytes.bytes, from: &position), event != .needMore {
+        texts.append(decoder.message.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+    }
+    return texts
+}
+
+func parse(_ text: String) -> JSONValue? { try? JSONValue(parsing: Array(text.utf8).span) }
+
+func short(_ text: String) -> String {
+    guard let value = parse(text), let type = value["type"]?.string else { return "no JSON: \(text)" }
+    let body = value["data"] ?? value["payload"]
+    var words = [type]
+    if let epoch = value["epoch"]?.string, let sequence = value["seq"]?.int { words.append("\(epoch):\(sequence)") }
+    if let id = body?["request_id"]?.string { words.append(id) }
+    return words.joined(separator: " ")
+}
