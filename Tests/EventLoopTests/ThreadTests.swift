@@ -22,7 +22,7 @@ struct ThreadTests {
             sigemptyset(&set)
             for number in Self.open { sigaddset(&set, number) }
             pthread_sigmask(SIG_UNBLOCK, &set, nil)
-            startThread("tt-test-thread") {
+            try? startThread("tt-test-thread") {
                 let told = Array("\(text(of: "/proc/thread-self/comm"))takes \(Self.taken())".utf8)
                 _ = write(ends.writing, told, told.count)
                 close(ends.writing)
