@@ -9,6 +9,7 @@ enum CommandLineTool {
         switch arguments.first {
         case "run": Run.run(Array(arguments.dropFirst()))
         case "status": Status.run(Array(arguments.dropFirst()))
+        case "watch": Watch.run(Array(arguments.dropFirst()))
         case "--version", "version": show("\(name) \(Build.version)")
         case "--help", "-h", "help": show(help)
         case nil: usage("a command is missing")
@@ -21,6 +22,7 @@ enum CommandLineTool {
 
           run [--env-file FILE]     run the proxy and its processes in the foreground (`truthtable run --help`: all settings)
           status [--json]           state of a running product's processes, listeners and ledger
+          watch [--once] [--json]   audits as they arrive, claim by claim
           version                   print the version
 
         A command's own options: truthtable COMMAND --help

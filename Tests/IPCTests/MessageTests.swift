@@ -165,7 +165,7 @@ struct DataMessageTests {
             }
             refusesOtherLengths(payload, fixed: 25) { _ = try Event(from: PayloadReader($0)) }
             refuses("sequence", payload, at: 8, [[UInt8](repeating: 0, count: 8)]) { _ = try Event(from: PayloadReader($0)) }
-            refuses("kind", payload, at: 16, noDataChannels) { _ = try Event(from: PayloadReader($0)) }
+            refuses("kind", payload, at: 16, ([0] + (5...255)).map { [$0] }) { _ = try Event(from: PayloadReader($0)) }
         }
     }
 }
