@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 build=.build/release
 export TRUTHTABLE_PORT="${TRUTHTABLE_PORT:-8080}" TRUTHTABLE_WS_PORT="${TRUTHTABLE_WS_PORT:-8081}" TRUTHTABLE_TEST_MODE=true
 work=$(mktemp -d)
+touch "$work/mock" "$work/log"
 product="" mock=""
 finish() {
     trap - EXIT INT TERM

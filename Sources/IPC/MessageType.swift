@@ -13,6 +13,7 @@ package enum MessageType: UInt16, CaseIterable {
     case ready = 17
     case pong = 18
     case drained = 19
+    case channelGivenUp = 20
     // edge → dispatcher
     case captureOpen = 32
     case capture = 33

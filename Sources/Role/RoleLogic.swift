@@ -15,6 +15,22 @@ package struct Birth {
     package let scoreboard: Scoreboard
     /// This place's part of the scoreboard, written by this process only.
     package let slot: ScoreboardSlot
+    /// Channels whose end the supervisor must hear of; sent at the end of the turn.
+    let givenUp = GivenUpChannels()
+
+    /// Books the end of a channel. One that did not end with its peer (a malformed frame, a failed socket) is counted, logged
+    /// and asked for anew.
+    package func channelEnded(_ kind: ChannelKind, peer: UInt16, generation: UInt32, _ end: ChannelEnd) {
+        guard end != .closed else { return }
+        if case .violation = end { slot.add(.framesMalformed) }
+        log.warn("Channel given up", ["kind": .string("\(kind)"), "peer": .string(Place(index: Int(peer))?.description ?? "?"), "cause": .string("\(end)")])
+        givenUp.messages.append(ChannelGivenUp(kind: kind, peer: peer, generation: generation))
+    }
+}
+
+/// A box, because births are values and the roles keep them.
+final class GivenUpChannels {
+    var messages: [ChannelGivenUp] = []
 }
 
 /// A fault of ours or of the machine that keeps a role from working; the process ends with it.

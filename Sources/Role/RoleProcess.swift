@@ -88,24 +88,27 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
     private let loop: Loop
     private var supervisor: SupervisorInbox
     private var logic: Logic
+    private let givenUp: GivenUpChannels
     private var drainLimit: Instant?
 
     init(_ place: Place, _ configure: Configure, _ supervisor: consuming SupervisorInbox) throws(RoleFailure) {
         let loop = supervisor.loop
         let logic: Logic
+        let birth: Birth
         do {
             let settings = try Settings(pairs: configure.pairs)
             let scoreboard = try Scoreboard(descriptor: InheritedDescriptor.scoreboardNumber)
-            logic = try Logic(
-                Birth(
-                    place: place, incarnation: configure.incarnation, settings: settings, loop: loop,
-                    log: Log(place, level: Log.Level(name: settings.logLevel.rawValue) ?? .info), scoreboard: scoreboard,
-                    slot: try scoreboard.claim(place, incarnation: configure.incarnation)))
+            birth = Birth(
+                place: place, incarnation: configure.incarnation, settings: settings, loop: loop,
+                log: Log(place, level: Log.Level(name: settings.logLevel.rawValue) ?? .info), scoreboard: scoreboard,
+                slot: try scoreboard.claim(place, incarnation: configure.incarnation))
+            logic = try Logic(birth)
         } catch {
             throw RoleFailure("cannot begin: \(error)")
         }
         self.loop = loop
         self.logic = logic
+        givenUp = birth.givenUp
         self.supervisor = supervisor
         _ = self.supervisor.channel.send(.ready)
     }
@@ -114,6 +117,8 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
         while true {
             while let (message, descriptor) = supervisor.next() { try handle(message, descriptor) }
             logic.turnEnded()
+            for message in givenUp.messages { _ = supervisor.channel.send(message) }
+            givenUp.messages = []
             let isDone = drainLimit.map { logic.isDrained || loop.now >= $0 } ?? false
             if isDone { _ = supervisor.channel.send(.drained) }
             supervisor.flush()

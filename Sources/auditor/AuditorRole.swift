@@ -20,6 +20,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
     private var channel: Channel?
     /// Of `channel`; nil without one.
     private var channelToken: Token?
+    private var attached: Attach?
     private var waiting: [ReceivedJob] = []
     private var audit: RunningAudit?
     private var isDraining = false
@@ -39,6 +40,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
             if !isDraining { _ = channel.send(Credit(count: Self.concurrency)) }
             self.channel = consume channel
             channelToken = token
+            attached = attach
         } catch {
             birth.log.error("Cannot use the audit channel", ["cause": .string("\(error)")])
         }
@@ -59,8 +61,8 @@ struct AuditorRole: RoleLogic, ~Copyable {
     }
 
     private mutating func channelEnded(_ end: ChannelEnd) {
-        if case .violation = end { birth.slot.add(.framesMalformed) }
-        if end != .closed { birth.log.warn("Audit channel ended", ["cause": .string("\(end)")]) }
+        if let attached { birth.channelEnded(.audit, peer: attached.peer, generation: attached.generation, end) }
+        attached = nil
         channel = nil
         channelToken = nil
         waiting = []

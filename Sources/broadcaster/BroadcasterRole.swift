@@ -35,7 +35,7 @@ struct BroadcasterRole: RoleLogic, ~Copyable {
     /// On any two listening sockets.
     init(_ birth: Birth, webSocket: consuming Descriptor, edge: consuming Descriptor) throws(RoleFailure) {
         dashboards = try Self.listen(birth, webSocket, edge)
-        inbox = EventInbox(Kind.events, in: birth.loop, birth.log, birth.slot)
+        inbox = EventInbox(Kind.events, birth)
         loop = birth.loop
         scoreboard = birth.scoreboard
         dashboards.tick(birth.scoreboard)

@@ -1,7 +1,7 @@
 // Events from the dispatcher. The first message on each channel says what is here already; the dispatcher goes on from there.
 import EventLoop
 import IPC
-import Telemetry
+import Role
 
 struct EventInbox: ~Copyable {
     /// A few Subscribes; nothing else is ever sent.
@@ -10,18 +10,15 @@ struct EventInbox: ~Copyable {
     private static let mostIdleReads = 3
 
     private let kind: UInt8
-    private let loop: Loop
-    private let log: Log
-    private let slot: ScoreboardSlot
+    private let birth: Birth
     private let pool = BlockPool(limitBytes: outboxBytes)
     private var channel: Channel?
+    private var attached: Attach?
 
     /// `kind` is the kind of the channel's token.
-    init(_ kind: UInt8, in loop: Loop, _ log: Log, _ slot: ScoreboardSlot) {
+    init(_ kind: UInt8, _ birth: Birth) {
         self.kind = kind
-        self.loop = loop
-        self.log = log
-        self.slot = slot
+        self.birth = birth
     }
 
     var isAttached: Bool { channel != nil }
@@ -31,18 +28,19 @@ struct EventInbox: ~Copyable {
         channel = nil
         do {
             var channel = try Channel(
-                attach, descriptor, in: loop, token: Token(kind: kind, generation: attach.generation), pool: pool, outboxLimit: Self.outboxBytes)
+                attach, descriptor, in: birth.loop, token: Token(kind: kind, generation: attach.generation), pool: pool, outboxLimit: Self.outboxBytes)
             _ = channel.send(Subscribe(epoch: newest.epoch, sequence: newest.sequence))
             self.channel = consume channel
+            attached = attach
         } catch {
-            log.error("Cannot use the channel to the dispatcher", ["cause": .string("\(error)")])
+            birth.log.error("Cannot use the channel to the dispatcher", ["cause": .string("\(error)")])
         }
     }
 
     /// The channel is ready: hands out the events that came.
     mutating func handle(_ token: Token, _ readiness: Readiness, _ event: (borrowing Event) -> Void) {
         guard channel?.token == token else { return }  // of a channel that is gone
-        let end = channel?.handle(readiness, in: loop) { header, payload throws(FrameError) in
+        let end = channel?.handle(readiness, in: birth.loop) { header, payload throws(FrameError) in
             switch try EventToSubscriber(header, payload) {
             case .event(let received): event(received)
             }
@@ -65,17 +63,13 @@ struct EventInbox: ~Copyable {
 
     /// Sends what waits, once per turn.
     mutating func flush() {
-        finish(channel?.flush(in: loop) ?? nil)
+        finish(channel?.flush(in: birth.loop) ?? nil)
     }
 
     private mutating func finish(_ end: ChannelEnd?) {
         guard let end else { return }
         channel = nil
-        switch end {
-        case .violation(let error):
-            slot.add(.framesMalformed)
-            log.warn("The dispatcher sent a malformed frame, its channel is closed", ["cause": .string("\(error)")])
-        case .closed, .broken: log.debug("The channel to the dispatcher ended")
-        }
+        if let attached { birth.channelEnded(.event, peer: attached.peer, generation: attached.generation, end) }
+        attached = nil
     }
 }

@@ -87,8 +87,7 @@ struct DispatcherRole: RoleLogic, ~Copyable {
     }
 
     private mutating func ended(_ peer: Peer, _ end: ChannelEnd) {
-        if case .violation = end { birth.slot.add(.framesMalformed) }
-        if end != .closed { birth.log.warn("Channel ended", ["peer": .string("\(peer.place)"), "cause": .string("\(end)")]) }
+        birth.channelEnded(peer.kind, peer: UInt16(peer.place.index), generation: peer.generation, end)
         peers.removeAll { $0 === peer }
         switch peer.kind {
         case .capture: dispatch.edgeChannelEnded(peer.number, generation: peer.generation)

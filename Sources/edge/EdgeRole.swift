@@ -18,6 +18,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
     private let listener: Int32
     private var isListening = true
     private var proxy: Proxy
+    private var attached: Attach?
 
     init(_ birth: Birth) throws(RoleFailure) {
         let settings = birth.settings
@@ -56,6 +57,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
     mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor) {
         guard attach.kind == .capture else { return }
         let token = Token(kind: EdgeToken.captures, generation: attach.generation)
+        attached = attach
         if let error = proxy.captures.attach(attach, descriptor, in: birth.loop, token: token) {
             birth.log.error("Cannot use the capture channel", ["cause": .string("\(error)")])
         }
@@ -92,10 +94,10 @@ struct EdgeRole: RoleLogic, ~Copyable {
         if !proxy.captures.isEmpty { captureChannelEnded(proxy.captures.flush(in: birth.loop)) }
     }
 
-    private func captureChannelEnded(_ end: ChannelEnd?) {
-        guard let end, end != .closed else { return }
-        if case .violation = end { birth.slot.add(.framesMalformed) }
-        birth.log.warn("Capture channel ended", ["cause": .string("\(end)")])
+    private mutating func captureChannelEnded(_ end: ChannelEnd?) {
+        guard let end, let attached else { return }
+        birth.channelEnded(.capture, peer: attached.peer, generation: attached.generation, end)
+        self.attached = nil
     }
 
     // MARK: The end

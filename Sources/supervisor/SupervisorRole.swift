@@ -246,6 +246,7 @@ final class SupervisorRole {
             showBannerOnce()
             if let group = drain?.group, child.place.group == group { order(child) }
         case .pong: break
+        case .channelGivenUp(let notice): renew(notice, from: child)
         case .drained:
             log.info(child.role == .dispatcher ? "Worker pool stopped gracefully" : "Process drained", ["role": .string(child.place.description)])
         }
@@ -269,6 +270,15 @@ final class SupervisorRole {
         } else if let link = ChannelBroker.link(of: child.place), let dispatcher = children.first(where: { $0.role == .dispatcher && $0.isPresent }) {
             handOut(link, to: child, and: dispatcher)
         }
+    }
+
+    /// One end could not use a channel any more: both get a new one, if it is still the current one.
+    private func renew(_ notice: ChannelGivenUp, from child: Child) {
+        guard let place = child.role == .dispatcher ? Place(index: Int(notice.peer)) : child.place, let link = ChannelBroker.link(of: place),
+            broker.generation(of: link) == notice.generation, let other = children.first(where: { $0.place == link.place && $0.isPresent }),
+            let dispatcher = children.first(where: { $0.role == .dispatcher && $0.isPresent })
+        else { return }
+        handOut(link, to: other, and: dispatcher)
     }
 
     private func handOut(_ link: ChannelBroker.Link, to child: Child, and dispatcher: Child) {

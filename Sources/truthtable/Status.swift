@@ -2,41 +2,13 @@
 import CLinux
 import Configuration
 import EventLoop
-import FoundationEssentials
 import Glibc
+import JSON
 import Role
 
 enum Status {
     /// The supervisor answers from memory; what takes longer is not coming.
     private static let patience: Int32 = 5000
-
-    private struct Report: Decodable {
-        struct Process: Decodable {
-            let role: String
-            let id: Int
-            let pid: Int
-            let state: String
-            let restarts: Int
-            let uptime_ms: Int
-        }
-        struct Listener: Decodable {
-            let name: String
-            let address: String
-        }
-        struct Ledger: Decodable {
-            let captured: Int
-            let audited: Int
-            let skipped: [String: Int]
-            let dropped: [String: Int]
-            let failed: [String: Int]
-            let quarantined: Int
-            let pending: Int
-        }
-        let version: String
-        let processes: [Process]
-        let listeners: [Listener]
-        let ledger: Ledger
-    }
 
     static func run(_ arguments: [String]) -> ExitCode {
         var json = false
@@ -66,7 +38,7 @@ enum Status {
             print(answer, terminator: "")
             return .clean
         }
-        guard let report = try? JSONDecoder().decode(Report.self, from: Data(answer.utf8)) else {
+        guard let report = try? JSONValue(parsing: Array(answer.utf8).span), report["processes"]?.array != nil else {
             complain(CommandLineTool.name, "the product at \(path) answered what this version does not understand: use the `truthtable` of its own version")
             return .internal
         }
@@ -101,26 +73,28 @@ enum Status {
         }
     }
 
-    private static func text(_ report: Report) -> String {
+    private static func text(_ report: JSONValue) -> String {
         func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
-        var lines = ["TruthTable \(report.version)", "", pad("PROCESS", 16) + pad("PID", 9) + pad("STATE", 10) + pad("RESTARTS", 10) + "UP"]
-        for process in report.processes {
+        func number(_ value: JSONValue?) -> String { String(value?.int ?? 0) }
+        var lines = [
+            "TruthTable \(report["version"]?.string ?? "")", "", pad("PROCESS", 16) + pad("PID", 9) + pad("STATE", 10) + pad("RESTARTS", 10) + "UP",
+        ]
+        for process in report["processes"]?.array ?? [] {
             lines.append(
-                pad("\(process.role)[\(process.id)]", 16) + pad("\(process.pid)", 9) + pad(process.state, 10) + pad("\(process.restarts)", 10)
-                    + "\(process.uptime_ms / 1000) s")
+                pad("\(process["role"]?.string ?? "")[\(number(process["id"]))]", 16) + pad(number(process["pid"]), 9)
+                    + pad(process["state"]?.string ?? "", 10) + pad(number(process["restarts"]), 10) + "\((process["uptime_ms"]?.int ?? 0) / 1000) s")
         }
         lines.append("")
-        for listener in report.listeners { lines.append(pad(listener.name, 16) + listener.address) }
-        let ledger = report.ledger
-        func reasons(_ entries: [String: Int]) -> String {
-            let named = entries.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-            return named.isEmpty ? "0" : named.joined(separator: ", ")
-        }
-        lines += [
-            "", pad("captured", 16) + "\(ledger.captured)", pad("audited", 16) + "\(ledger.audited)", pad("skipped", 16) + reasons(ledger.skipped),
-            pad("dropped", 16) + reasons(ledger.dropped), pad("failed", 16) + reasons(ledger.failed), pad("quarantined", 16) + "\(ledger.quarantined)",
-            pad("pending", 16) + "\(ledger.pending)", "",
-        ]
-        return lines.joined(separator: "\n")
+        for listener in report["listeners"]?.array ?? [] { lines.append(pad(listener["name"]?.string ?? "", 16) + (listener["address"]?.string ?? "")) }
+        lines.append("")
+        for entry in report["ledger"]?.members ?? [] { lines.append(pad(entry.name, 16) + reasons(entry.value)) }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// A count, or counts by reason where there are any.
+    private static func reasons(_ value: JSONValue) -> String {
+        guard let members = value.members else { return String(value.int ?? 0) }
+        let named = members.filter { ($0.value.int ?? 0) > 0 }.map { "\($0.name) \($0.value.int ?? 0)" }
+        return named.isEmpty ? "0" : named.joined(separator: ", ")
     }
 }

@@ -157,6 +157,36 @@ package struct Drain: Message, Equatable {
     package func encode(into payload: inout PayloadWriter) { payload.uint32(limitMilliseconds) }
 }
 
+/// child → supervisor: a channel is of no more use though the process at its other end lives (it sent a malformed frame, or the
+/// socket failed). A new pair is wanted.
+package struct ChannelGivenUp: Message, Equatable {
+    package static let type = MessageType.channelGivenUp
+
+    package let kind: ChannelKind
+    package let peer: UInt16
+    package let generation: UInt32
+
+    package init(kind: ChannelKind, peer: UInt16, generation: UInt32) {
+        self.kind = kind
+        self.peer = peer
+        self.generation = generation
+    }
+
+    package init(from payload: consuming PayloadReader) throws(FrameError) {
+        guard let kind = ChannelKind(rawValue: try payload.uint8("kind")), kind != .control else { throw .outOfRange("kind") }
+        self.kind = kind
+        peer = try payload.uint16("peer")
+        generation = try payload.uint32("generation")
+        try payload.end()
+    }
+
+    package func encode(into payload: inout PayloadWriter) {
+        payload.uint8(kind.rawValue)
+        payload.uint16(peer)
+        payload.uint32(generation)
+    }
+}
+
 /// What the supervisor says to a child.
 package enum ControlToChild {
     case configure(Configure)
@@ -186,6 +216,7 @@ package enum ControlToSupervisor {
     case ready
     case pong(nonce: UInt64)
     case drained
+    case channelGivenUp(ChannelGivenUp)
 
     package init(_ header: FrameHeader, _ payload: RawSpan) throws(FrameError) {
         let reader = PayloadReader(payload)
@@ -200,6 +231,7 @@ package enum ControlToSupervisor {
         case .drained:
             try reader.end()
             self = .drained
+        case .channelGivenUp: self = .channelGivenUp(try ChannelGivenUp(from: reader))
         default: throw .unexpectedType(header.type)
         }
     }
