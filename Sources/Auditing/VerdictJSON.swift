@@ -80,7 +80,8 @@ package enum VerdictJSON {
             writer.member("verdict_kind", verdict.verdictKind.rawValue)
             writer.member("total_claims", verdict.totalClaims)
             writer.member("supported_claims", verdict.supportedClaims)
-            writer.member("unsupported_claims", verdict.unsupportedClaims)
+            // Contradicted ones are a part of them: with supported and unverifiable ones they are the total.
+            writer.member("unsupported_claims", verdict.unsupportedClaims + verdict.contradictedClaims)
             writer.member("contradicted_claims", verdict.contradictedClaims)
             writer.member("unverifiable_claims", verdict.unverifiableClaims)
             writer.member("processing_time_ms", processingTime)

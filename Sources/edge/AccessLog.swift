@@ -65,7 +65,7 @@ final class AccessLog: Sendable {
 }
 
 extension Proxy {
-    /// Keeps method and path of the request at hand for its line; the query stays out, as it may hold secrets.
+    /// Keeps method and path of the request at hand for the lines of both logs; the query stays out, as it may hold secrets.
     func noteRequest(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let client = clients.at(index)
         let method = bytes.bytes.extracting(requestHead.methodRange)
@@ -75,7 +75,7 @@ extension Proxy {
         path.withUnsafeBytes { client.pointee.exchange.logLine.append($0) }
     }
 
-    /// Method and path for the log; empty when no access log is kept.
+    /// Method and path for the logs; empty for what was no request.
     func requestText(_ index: Int) -> String {
         String(decoding: clients.at(index).pointee.exchange.logLine.bytes, as: UTF8.self)
     }

@@ -16,7 +16,7 @@ struct ByteBuffer: ~Copyable {
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
         if count + bytes.count > capacity {
-            capacity = max(4096, 2 * capacity, count + bytes.count)
+            capacity = max(256, 2 * capacity, count + bytes.count)  // method and path of nearly every request fit
             start = realloc(start, capacity)
         }
         guard let start else { return }

@@ -215,7 +215,7 @@ extension Proxy {
         if case .length(let count) = requestHead.framing, count > UInt64(settings.maxRequestBodyBytes) {
             return answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
         }
-        if accessLog != nil { noteRequest(index, bytes) }
+        noteRequest(index, bytes)
         if answerOwnPath(index, bytes) { return }
         if capturesEnabled { beginCapture(index, bytes) }
         if settings.testMode, holdForTestMode(index, bytes) { return }

@@ -72,7 +72,7 @@ struct Exchange: ~Copyable {
     /// The request id in the text form that goes into heads, captures and logs.
     var requestID = InlineArray<64, UInt8>(repeating: 0)
     var requestIDLength = 0
-    /// Method and path, kept for the access log only.
+    /// Method and path, for the access log and the line of a failure.
     var logLine = ByteBuffer()
     /// The body, held back until it is known whether test mode answers.
     var heldBody = ByteBuffer()

@@ -447,7 +447,7 @@ extension Proxy {
     mutating func fail(_ index: Int, _ reason: String) {
         let client = clients.at(index)
         slot.add(.upstreamFailures)
-        let path = requestText(index)
+        let path = requestText(index).split(separator: " ", maxSplits: 1).last.map(String.init) ?? ""
         log.error(
             "Upstream failed",
             [
