@@ -139,24 +139,29 @@ package struct BlockChain: ~Copyable {
         case broken(Int32)
     }
 
+    /// Lists the first blocks, up to `limit` bytes, for one system call.
+    private func gather(upTo limit: Int, atMost capacity: Int) -> (used: Int, bytes: Int) {
+        let pieces = pool.pieces
+        var used = 0
+        var bytes = 0
+        var block = first
+        while let current = block, used < capacity, bytes < limit {
+            let size = min(Int(current.pointee.end - current.pointee.start), limit - bytes)
+            pieces[used] = iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size)
+            bytes += size
+            used += 1
+            block = current.pointee.next
+        }
+        return (used, bytes)
+    }
+
     /// Sends the first `limit` bytes, many blocks per system call, until they are sent or the socket takes no more.
     package mutating func send(to descriptor: Int32, upTo limit: Int = .max) -> Sent {
         var left = min(limit, count)
         while left > 0 {
-            var sent = 0
-            var offered = 0
-            withUnsafeTemporaryAllocation(of: iovec.self, capacity: 256) { pieces in
-                var used = 0
-                var block = first
-                while let current = block, used < pieces.count, offered < left {
-                    let size = min(Int(current.pointee.end - current.pointee.start), left - offered)
-                    pieces.initializeElement(at: used, to: iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size))
-                    offered += size
-                    used += 1
-                    block = current.pointee.next
-                }
-                sent = cl_send_vector(descriptor, pieces.baseAddress, Int32(used))
-            }
+            let (used, offered) = gather(upTo: left, atMost: BlockPool.piecesPerCall)
+            // One block, the common case, needs no vector.
+            let sent = used == 1 ? cl_send(descriptor, pool.pieces[0].iov_base, offered) : cl_send_vector(descriptor, pool.pieces, Int32(used))
             guard sent >= 0 else {
                 let code = Int32(truncatingIfNeeded: -sent)
                 return code == EAGAIN ? .blocked : .broken(code)
@@ -171,24 +176,12 @@ package struct BlockChain: ~Copyable {
     /// Sends everything here and then `data`, in one system call where the socket takes it; what it does not take of `data`
     /// is appended, as far as the pool has room: `isComplete` is false when it had none.
     package mutating func send(to descriptor: Int32, followedBy data: UnsafeRawBufferPointer) -> (sent: Sent, isComplete: Bool) {
-        var sent = 0
-        var held = 0
-        withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { pieces in
-            var used = 0
-            var block = first
-            while let current = block, used < pieces.count - 1 {
-                let size = Int(current.pointee.end - current.pointee.start)
-                pieces.initializeElement(at: used, to: iovec(iov_base: current.payload + Int(current.pointee.start), iov_len: size))
-                held += size
-                used += 1
-                block = current.pointee.next
-            }
-            if block == nil {
-                pieces.initializeElement(at: used, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: data.baseAddress), iov_len: data.count))
-                used += 1
-            }
-            sent = cl_send_vector(descriptor, pieces.baseAddress, Int32(used))
+        var (used, held) = gather(upTo: .max, atMost: BlockPool.piecesPerCall - 1)
+        if held == count {
+            pool.pieces[used] = iovec(iov_base: UnsafeMutableRawPointer(mutating: data.baseAddress), iov_len: data.count)
+            used += 1
         }
+        let sent = cl_send_vector(descriptor, pool.pieces, Int32(used))
         if sent < 0, sent != -Int(EAGAIN) { return (.broken(Int32(truncatingIfNeeded: -sent)), true) }
         let fromHere = min(max(0, sent), held)
         removeFirst(fromHere)

@@ -23,11 +23,17 @@ package struct BlockPool {
         @usableFromInline let limit: Int
     }
 
+    /// Blocks that one system call writes at most.
+    static let piecesPerCall = 256
+
     @usableFromInline let state: UnsafeMutablePointer<State>
+    /// Scratch for that call, because on the stack it would be too large and from the heap too dear.
+    let pieces: UnsafeMutablePointer<iovec>
 
     /// At most `limitBytes` of memory, rounded up to a block; taken from the system as it is needed, and kept.
     package init(limitBytes: Int) {
         state = .allocate(capacity: 1)
+        pieces = .allocate(capacity: Self.piecesPerCall)
         state.initialize(to: State(free: nil, used: 0, made: 0, limit: max(1, (limitBytes + 4095) / 4096)))
     }
 

@@ -20,17 +20,26 @@ package struct Token: Hashable, Sendable {
     @inlinable package var slot: UInt32 { UInt32(truncatingIfNeeded: bits) }
 }
 
-/// What a descriptor is ready for.
+/// What a descriptor is ready for. Constants that fold: tests of readiness happen on every event, and literals of option
+/// sets cost calls through witness tables across modules.
 package struct Readiness: OptionSet, Sendable {
     package let rawValue: UInt32
     @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    package static let readable = Readiness(rawValue: 0x001)
-    package static let writable = Readiness(rawValue: 0x004)
-    package static let failed = Readiness(rawValue: 0x008)
-    package static let hungUp = Readiness(rawValue: 0x010)
+    @inlinable package static var readable: Readiness { Readiness(rawValue: 0x001) }
+    @inlinable package static var writable: Readiness { Readiness(rawValue: 0x004) }
+    @inlinable package static var failed: Readiness { Readiness(rawValue: 0x008) }
+    @inlinable package static var hungUp: Readiness { Readiness(rawValue: 0x010) }
     /// The peer sends no more (it may still read).
-    package static let peerClosed = Readiness(rawValue: 0x2000)
+    @inlinable package static var peerClosed: Readiness { Readiness(rawValue: 0x2000) }
     /// As an interest: report changes only, so that nothing is changed per request.
-    package static let edgeTriggered = Readiness(rawValue: 0x8000_0000)
+    @inlinable package static var edgeTriggered: Readiness { Readiness(rawValue: 0x8000_0000) }
+
+    /// Something can be read, be it only an end or an error.
+    @inlinable package var mayRead: Bool { rawValue & 0x2019 != 0 }
+    /// The connection is over, or the peer's part of it.
+    @inlinable package var mayHaveEnded: Bool { rawValue & 0x2018 != 0 }
+    @inlinable package var mayWrite: Bool { rawValue & 0x004 != 0 }
+    /// Both directions are over.
+    @inlinable package var isBroken: Bool { rawValue & 0x018 != 0 }
 }

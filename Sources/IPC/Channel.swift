@@ -93,12 +93,12 @@ package struct Channel: ~Copyable {
 
     /// Handles a readiness: sends what waits, reads once, hands out every whole frame that has come.
     package mutating func handle(_ readiness: Readiness, in loop: Loop, _ frame: (FrameHeader, RawSpan) throws(FrameError) -> Void) -> ChannelEnd? {
-        if readiness.contains(.writable), blocked {
+        if readiness.mayWrite, blocked {
             blocked = false
             loop.modify(descriptor.number, [.readable, .peerClosed], token)
             if let end = flush(in: loop) { return end }
         }
-        guard !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) else { return nil }
+        guard readiness.mayRead else { return nil }
         var read = 0
         decoder.fill { room in
             read = cl_receive(descriptor.number, room.baseAddress, room.count)

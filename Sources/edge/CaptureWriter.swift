@@ -154,13 +154,14 @@ struct CaptureWriter: ~Copyable {
         appendRequest(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// All fields as `name: value` lines, values of secret-looking ones replaced.
+    /// All fields as `name: value` lines, values of secret-looking ones replaced. Runs of other lines are copied as one piece.
     private static func appendFields(
         _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, to chain: inout BlockChain, _ isOverrun: inout Bool
     ) -> Int {
         let before = chain.count
         var expected = 0
         func put(_ piece: borrowing RawSpan, _ chain: inout BlockChain) {
+            guard piece.byteCount > 0 else { return }
             expected += piece.byteCount
             _ = piece.withUnsafeBytes { chain.append($0) }
         }
@@ -168,18 +169,22 @@ struct CaptureWriter: ~Copyable {
             expected += text.utf8CodeUnitCount
             _ = chain.append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
         }
+        guard parsed.fieldCount > 0 else { return 0 }
+        var runStart = parsed.field(0).lineRange.lowerBound
+        var runEnd = runStart
         for index in 0..<parsed.fieldCount {
             let field = parsed.field(index)
-            let name = bytes.extracting(field.nameRange)
-            if Redaction.isSecret(name) {
-                put(name, &chain)
+            if Redaction.isSecret(field, in: bytes) {
+                put(bytes.extracting(runStart..<runEnd), &chain)
+                put(bytes.extracting(field.nameRange), &chain)
                 put(": ", &chain)
                 put(Redaction.replacement, &chain)
                 put("\r\n", &chain)
-            } else {
-                put(bytes.extracting(field.lineRange), &chain)
+                runStart = field.lineRange.upperBound
             }
+            runEnd = field.lineRange.upperBound
         }
+        put(bytes.extracting(runStart..<runEnd), &chain)
         if chain.count - before < expected { isOverrun = true }
         return chain.count - before
     }

@@ -68,13 +68,13 @@ extension Proxy {
     mutating func clientReady(_ token: Token, _ readiness: Readiness) {
         guard let client = clients.find(token.slot, token.generation) else { return }
         let index = Int(token.slot)
-        if readiness.contains(.failed) || readiness.contains(.hungUp) { return clientGone(index) }
-        if readiness.contains(.writable), !client.pointee.output.isEmpty {
+        if readiness.isBroken { return clientGone(index) }
+        if readiness.mayWrite, !client.pointee.output.isEmpty {
             flushClient(index)
             guard clients.find(token.slot, token.generation) != nil else { return }
         }
-        if readiness.contains(.peerClosed), client.pointee.phase == .exchange { return clientGone(index) }
-        if readiness.contains(.readable) || readiness.contains(.peerClosed) {
+        if readiness.mayHaveEnded, client.pointee.phase == .exchange { return clientGone(index) }
+        if readiness.mayRead {
             client.pointee.hasMore = true
             readClient(index)
         }

@@ -126,19 +126,19 @@ extension Proxy {
         guard let connection = upstreams.find(token.slot, token.generation) else { return }
         let upstream = Int(token.slot)
         if connection.pointee.phase == .connecting {
-            guard !readiness.isDisjoint(with: [.writable, .failed, .hungUp]) else { return }
+            guard readiness.mayWrite || readiness.isBroken else { return }
             let error = cl_socket_error(connection.pointee.descriptor)
             guard error == 0 else { return connectFailed(upstream, -error) }
             connection.pointee.phase = .active
             upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
         }
-        if readiness.contains(.writable) || connection.pointee.tls != nil {
+        if readiness.mayWrite || connection.pointee.tls != nil {
             flushUpstream(upstream)
             guard upstreams.find(token.slot, token.generation) != nil else { return }
         }
-        if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
+        if readiness.mayRead {
             connection.pointee.hasMore = true
-            connection.pointee.mayHaveEnded = connection.pointee.mayHaveEnded || !readiness.isDisjoint(with: [.peerClosed, .hungUp, .failed])
+            connection.pointee.mayHaveEnded = connection.pointee.mayHaveEnded || readiness.mayHaveEnded
             readUpstream(upstream)
         }
     }
