@@ -235,10 +235,12 @@ final class SupervisorRole {
             }
             nextIncarnation += 1
             send(child) { $0.send(Configure(incarnation: nextIncarnation, pairs: settings.pairs(for: child.role))) }
+        case .ready:
+            child.state = .ready
+            // Not before: a new dispatcher first books what its predecessors left open, and what edges sent meanwhile over a
+            // new channel would be booked as lost, and received as well.
             child.isPresent = true
             join(child)
-        case .ready:
-            child.state = drain == nil ? .ready : child.state
             child.policy.ready()
             log.info(
                 "Process ready",
