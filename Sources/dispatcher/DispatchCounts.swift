@@ -69,10 +69,9 @@ extension Dispatch {
     mutating func succeed(_ scoreboard: Scoreboard, into slot: ScoreboardSlot) {
         let edges = (0..<Place.edgeCount).compactMap { number in
             Place(.edge, number).map { place in
-                (
-                    place: UInt16(truncatingIfNeeded: number), sent: scoreboard.value(.captureSent, at: place),
-                    lost: scoreboard.lostOnChannel(edge: number)
-                )
+                // Read once: a live edge may still write into the channel of the dead dispatcher, and tells of that later.
+                let sent = scoreboard.value(.captureSent, at: place)
+                return (place: UInt16(truncatingIfNeeded: number), sent: sent, lost: scoreboard.lostOnChannel(edge: number, sentBefore: sent))
             }
         }
         slot.add(.pendingLeft, scoreboard.stillPending)

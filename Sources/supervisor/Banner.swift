@@ -47,7 +47,10 @@ struct Banner {
 
 
             """
-        // A terminal or pipe that takes nothing loses the banner, not the product.
+        // A terminal or pipe that takes nothing loses the banner, not the product: a pipe that is ready takes as much as this
+        // (PIPE_BUF, 4096 bytes) without blocking.
+        var wait = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        guard poll(&wait, 1, 0) > 0 else { return }
         _ = text.utf8CString.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count - 1) }
     }
 }

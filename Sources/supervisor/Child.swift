@@ -30,7 +30,7 @@ final class Child {
     var startedAt: Instant
     /// When it last showed that its loop turns.
     var lastSign: Instant
-    /// It has said Hello and been configured: channels can be handed to it.
+    /// It has said Ready: channels can be handed to it.
     var isPresent = false
     /// Its end is our wish: nothing it held is suspect.
     var isOrdered = false

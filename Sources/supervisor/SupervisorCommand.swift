@@ -1,4 +1,5 @@
 // The command line of the supervisor.
+import CLinux
 import Configuration
 import EventLoop
 import Glibc
@@ -33,6 +34,7 @@ enum SupervisorCommand {
             for error in error.errors { complain(program, "\(error)") }
             return .configuration
         }
+        cl_ignore_sigpipe()
         do throws(StartFailure) {
             let supervisor = try SupervisorRole(loaded)
             return supervisor.run()

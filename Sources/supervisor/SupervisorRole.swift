@@ -150,6 +150,10 @@ final class SupervisorRole {
         switch token.kind {
         case Kind.restart:
             guard let child = child(token), child.state == .resting else { return }
+            guard isWanted(child) else {
+                child.state = .ended
+                return advanceDrain()
+            }
             if child.policy.alarm(at: loop.now) == .start { restart(child) }
         case Kind.heartbeat:
             checkHearts()
@@ -157,6 +161,7 @@ final class SupervisorRole {
         case Kind.drainLimit:
             guard drain != nil else { return }
             log.warn("Drain limit reached, ending what still runs")
+            exitCode = exitCode ?? .clean  // nothing is started again
             killAll()
         default: break
         }
@@ -235,10 +240,12 @@ final class SupervisorRole {
             }
             nextIncarnation += 1
             send(child) { $0.send(Configure(incarnation: nextIncarnation, pairs: settings.pairs(for: child.role))) }
+        case .ready:
+            child.state = .ready
+            // Not before: a new dispatcher first books what its predecessors left open, and what edges sent meanwhile over a
+            // new channel would be booked as lost, and received as well.
             child.isPresent = true
             join(child)
-        case .ready:
-            child.state = drain == nil ? .ready : child.state
             child.policy.ready()
             log.info(
                 "Process ready",
@@ -330,7 +337,7 @@ final class SupervisorRole {
         child.pidfd = nil
         child.control = nil
         child.isPresent = false
-        guard exitCode == nil, drain?.isYetToCome(child.place.group) ?? true else {
+        guard isWanted(child) else {
             child.state = .ended
             advanceDrain()
             return
@@ -345,6 +352,14 @@ final class SupervisorRole {
             exitCode = .unavailable
             killAll()
         }
+    }
+
+    /// Whether a dead child is to be replaced. During a drain only those are that others still need: dispatcher and auditors,
+    /// until it is their turn. (A broadcaster would have nobody to talk to, its listeners are closed.)
+    private func isWanted(_ child: Child) -> Bool {
+        guard exitCode == nil else { return false }
+        guard let drain else { return true }
+        return child.role != .broadcaster && drain.isYetToCome(child.place.group)
     }
 
     private func restart(_ child: Child) {
