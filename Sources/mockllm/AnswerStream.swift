@@ -7,7 +7,8 @@ struct AnswerStream {
 
     private let answer: ModelAnswer
     private let includesUsage: Bool
-    private let tokens: [Substring]
+    private let text: [UInt8]
+    private let tokens: [Range<Int>]
     private let tokensPerEvent: Int
     private var position = 0
     private var part: Part
@@ -24,7 +25,8 @@ struct AnswerStream {
         self.answer = answer
         self.includesUsage = includesUsage
         self.tokensPerEvent = max(1, tokensPerEvent)
-        tokens = AnswerText.tokens(answer.text)
+        text = Array(answer.text.utf8)
+        tokens = AnswerText.tokens(text)
         part = answer.dialect == .chat ? .role : .tokens
         let textEvents = (tokens.count + self.tokensPerEvent - 1) / self.tokensPerEvent
         switch answer.dialect {
@@ -41,25 +43,23 @@ struct AnswerStream {
         after = Array(event[min(start + escaped.count, event.count)...])
     }
 
-    /// The next event with its line ends; nil when the stream is over.
-    mutating func next() -> [UInt8]? {
+    /// Makes the next event, with its line ends, the content of `event`; false when the stream is over.
+    mutating func next(into event: inout [UInt8]) -> Bool {
+        event.removeAll(keepingCapacity: true)
+        if part == .tokens, position == tokens.count { part = .finish }
         switch part {
         case .role:
             part = .tokens
-            return Self.event(answer, text: nil, finish: nil, includesUsage: includesUsage)
+            event += Self.event(answer, text: nil, finish: nil, includesUsage: includesUsage)
         case .tokens:
-            guard position < tokens.count else {
-                part = .finish
-                return next()
-            }
             let end = min(position + tokensPerEvent, tokens.count)
-            var json = JSONWriter(reservingCapacity: 64)
-            json.string(tokens[position..<end].joined())
+            event += before
+            event.appendJSONString(text[tokens[position].lowerBound..<tokens[end - 1].upperBound])
+            event += after
             position = end
-            return before + json.bytes + after
         case .finish:
             part = isOllama ? .over : includesUsage ? .usage : .done
-            return Self.event(answer, text: "", finish: answer.finishReason, includesUsage: includesUsage)
+            event += Self.event(answer, text: "", finish: answer.finishReason, includesUsage: includesUsage)
         case .usage:
             part = .done
             var json = JSONWriter()
@@ -70,12 +70,15 @@ struct AnswerStream {
             json.endArray()
             answer.writeUsage(&json)
             json.endObject()
-            return Array("data: ".utf8) + json.bytes + Array("\n\n".utf8)
+            event += "data: ".utf8
+            event += json.bytes
+            event += "\n\n".utf8
         case .done:
             part = .over
-            return Array("data: [DONE]\n\n".utf8)
-        case .over: return nil
+            event += "data: [DONE]\n\n".utf8
+        case .over: return false
         }
+        return true
     }
 
     /// One event; `text` nil is the one that tells the role.

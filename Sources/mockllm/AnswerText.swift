@@ -4,7 +4,7 @@ enum AnswerText {
     /// The answer to the last thing that the user said.
     static func answer(to question: String) -> String {
         for known in Question.all where contains(question, known.question) { return known.answer }
-        let words = question.split(whereSeparator: \.isWhitespace).suffix(8).joined(separator: " ")
+        let words = question.utf8.split { $0 <= 0x20 }.suffix(8).map { String(Substring($0)) }.joined(separator: " ")
         return words.isEmpty
             ? "This is a mock language model; it was asked nothing."
             : "This is a mock language model; it has no answer to a question that ends with: \(words)"
@@ -35,34 +35,39 @@ enum AnswerText {
         return String(decoding: bytes[..<end], as: UTF8.self)
     }
 
-    /// Words with the space before them: near enough to what language models call tokens. Joined they are the text.
-    static func tokens(_ text: String) -> [Substring] {
-        var tokens: [Substring] = []
-        var start = text.startIndex
+    /// Words with the space before them: near enough to what language models call tokens. Together they are the text.
+    static func tokens(_ text: [UInt8]) -> [Range<Int>] {
+        var tokens: [Range<Int>] = []
+        var start = 0
         var hasWord = false
-        for index in text.utf8.indices {
-            let isSpace = text.utf8[index] == 0x20 || text.utf8[index] == 0x0A
+        for (index, byte) in text.enumerated() {
+            let isSpace = byte == 0x20 || byte == 0x0A
             if isSpace, hasWord {
-                tokens.append(text[start..<index])
+                tokens.append(start..<index)
                 start = index
-                hasWord = false
-            } else if !isSpace {
-                hasWord = true
             }
+            hasWord = !isSpace
         }
-        if start < text.endIndex { tokens.append(text[start...]) }
+        if hasWord {
+            tokens.append(start..<text.count)
+        } else if let last = tokens.popLast() {
+            tokens.append(last.lowerBound..<text.count)  // space at the end
+        }
         return tokens
     }
 
     /// The number of tokens without making them.
     static func tokenCount(_ text: String) -> Int {
-        var count = 0
-        var hasWord = false
-        for byte in text.utf8 {
-            let isSpace = byte == 0x20 || byte == 0x0A
-            if !isSpace, !hasWord { count += 1 }
-            hasWord = !isSpace
+        var text = text
+        return text.withUTF8 { bytes in
+            var count = 0
+            var hasWord = false
+            for byte in bytes {
+                let isSpace = byte == 0x20 || byte == 0x0A
+                if !isSpace, !hasWord { count += 1 }
+                hasWord = !isSpace
+            }
+            return count
         }
-        return count
     }
 }

@@ -27,8 +27,9 @@ final class Exchange {
     private let controls: Controls
     private let reply: Reply
     private var events: AnswerStream?
-    /// Made and refused at the limit of waiting bytes.
-    private var pending: [UInt8]?
+    private var event: [UInt8] = []
+    /// `event` was refused at the limit of waiting bytes.
+    private var isPending = false
     private var framing = Framing.served
     private var hasBegun = false
     private var sent = 0
@@ -119,17 +120,18 @@ final class Exchange {
     }
 
     private func goOnStreaming(_ server: HTTPServer) -> Step {
-        while let event = pending ?? events?.next() {
-            pending = nil
-            if isToFail { return fail(server, event) }
-            guard write(server, event) else {
-                pending = event
+        while isPending || events?.next(into: &event) == true {
+            isPending = false
+            if isToFail { return fail(server) }
+            guard write(server) else {
+                isPending = true
                 return .wait
             }
             sent += 1
             if controls.paceMilliseconds > 0 { return .again(controls.paceMilliseconds) }
         }
-        if isToFail { return fail(server, Array("\n".utf8)) }
+        event = Array("\n".utf8)  // a failure after the last event
+        if isToFail { return fail(server) }
         switch framing {
         case .served: server.endStream(id)
         case .raw: server.close(id)
@@ -150,7 +152,7 @@ final class Exchange {
         }
     }
 
-    private func fail(_ server: HTTPServer, _ event: [UInt8]) -> Step {
+    private func fail(_ server: HTTPServer) -> Step {
         switch controls.failure {
         case .stall:
             isStalled = true
@@ -164,7 +166,7 @@ final class Exchange {
         return .over
     }
 
-    private func write(_ server: HTTPServer, _ event: [UInt8]) -> Bool {
+    private func write(_ server: HTTPServer) -> Bool {
         switch framing {
         case .served: server.stream(id, event)
         case .raw: server.send(id, event)

@@ -42,7 +42,8 @@ struct ModelAnswer {
         if let size = controls.size { text = AnswerText.sized(text, size) }
         let count = AnswerText.tokenCount(text)
         if let limit = request.maxTokens, limit < count {
-            text = AnswerText.tokens(text).prefix(limit).joined()
+            let bytes = Array(text.utf8)
+            text = String(decoding: bytes[..<AnswerText.tokens(bytes)[limit - 1].upperBound], as: UTF8.self)
             finishReason = "length"
             completionTokens = limit
         } else {
@@ -75,12 +76,12 @@ struct ModelAnswer {
                 json.name("message")
                 json.beginObject()
                 json.member("role", "assistant")
-                json.member("content", text)
+                json.member("content", longText: text)
                 json.name("refusal")
                 json.null()
                 json.endObject()
             } else {
-                json.member("text", text)
+                json.member("text", longText: text)
             }
             json.name("logprobs")
             json.null()
@@ -93,7 +94,7 @@ struct ModelAnswer {
             writeOllamaText(&json, text)
             writeOllamaEnd(&json)
         case .plain:
-            json.member("response", text)
+            json.member("response", longText: text)
             json.member("model", model)
         }
         json.endObject()
@@ -125,11 +126,11 @@ struct ModelAnswer {
     }
 
     func writeOllamaText(_ json: inout JSONWriter, _ text: String) {
-        guard dialect == .ollamaChat else { return json.member("response", text) }
+        guard dialect == .ollamaChat else { return json.member("response", longText: text) }
         json.name("message")
         json.beginObject()
         json.member("role", "assistant")
-        json.member("content", text)
+        json.member("content", longText: text)
         json.endObject()
     }
 

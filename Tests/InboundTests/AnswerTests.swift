@@ -251,6 +251,45 @@ import Testing
         #expect(!second.hasEnded)
     }
 
+    @Test func `requests that have begun to arrive are bounded for all clients together`() throws {
+        let harness = try Harness(limits { $0.heldBytes = 100_000 })
+        let clients = try (0..<8).map { _ in try harness.client() }
+        for client in clients {
+            client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\n")
+            client.send([UInt8](repeating: 0x61, count: 20_000))
+        }
+        harness.wait("somebody is refused") { clients.contains { $0.text.hasPrefix("HTTP/1.1 503 ") } }
+        for _ in 0..<20 { harness.turn() }
+        #expect(harness.server.heldBytes <= 150_000)
+        #expect(clients.filter { $0.text.isEmpty }.count >= 2, "some are still served")
+    }
+
+    @Test func `a role may be a noncopyable structure`() throws {
+        struct Role: ~Copyable {
+            let server: HTTPServer
+            var served = 0
+
+            mutating func handle(_ token: Token, _ readiness: Readiness) {
+                server.handle(token, readiness) { receive($0) }
+            }
+
+            mutating func receive(_ event: HTTPServerEvent) {
+                guard case .request(let request) = event else { return }
+                served += 1
+                server.respond(request.id, 200, .text, "\(served)")
+            }
+        }
+        let harness = try Harness()
+        var role = Role(server: harness.server)
+        let client = try harness.client()
+        client.send(Self.get)
+        let limit = Instant.now + .seconds(10)
+        while !client.hasEnded, Instant.now < limit {
+            harness.loop.turn(patience: 1, { role.handle($0, $1) }, alarm: { harness.server.alarm($0) { _ in } })
+        }
+        #expect(client.text.hasSuffix("\r\n\r\n1"))
+    }
+
     @Test func `draining closes what is idle and ends what is not`() throws {
         let harness = try Harness { _, _ in }
         let idle = try harness.client()

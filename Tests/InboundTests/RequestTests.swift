@@ -179,4 +179,60 @@ import Testing
         let request = try #require(harness.requests.first)
         #expect(request.peer == "" && request.isLoopback && request.listener == index)
     }
+
+    /// Whatever is sent, in whatever pieces: no trap, and an honest client is served afterwards. A failure shows its seed.
+    @Test func `any bytes`() throws {
+        let harness = try Harness(limits { $0.bodyBytes = 1000; $0.outputBytes = 1000; $0.lingerTime = .milliseconds(10) })
+        for seed in UInt64(1)...150 {
+            var random = Random(seed: seed)
+            var bytes = Array(Self.pipelined.utf8)
+            for _ in 0...Int(random.next() % 4) {
+                let place = Int(random.next() % UInt64(bytes.count))
+                switch random.next() % 4 {
+                case 0: bytes[place] = UInt8(truncatingIfNeeded: random.next())
+                case 1: bytes.remove(at: place)
+                case 2: bytes.insert(UInt8(truncatingIfNeeded: random.next()), at: place)
+                default: bytes.insert(contentsOf: bytes[0..<place], at: place)
+                }
+            }
+            harness.answer = { server, request in
+                switch random.next() % 8 {
+                case 0:
+                    server.beginStream(request.id, 200)
+                    server.stream(request.id, request.body)
+                    if random.next() % 2 == 0 { server.endStream(request.id) } else { server.close(request.id) }
+                case 1: server.upgrade(request.id, RawSpan())
+                case 2: server.abort(request.id, reset: false)
+                default: Harness.echo(server, request)
+                }
+            }
+            let client = try harness.client()
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let piece = rest.prefix(Int(random.next() % 40) + 1)
+                client.send(Array(piece))
+                rest = rest.dropFirst(piece.count)
+                if random.next() % 2 == 0 { harness.turn() }
+            }
+            client.finishSending()
+            guard harness.wait("the end, seed \(seed)", until: { client.hasEnded }) else { return }
+        }
+        harness.answer = Harness.echo
+        #expect(try harness.exchange(AnswerTests.get).hasSuffix("GET / "))
+        harness.wait("nothing is left") { harness.server.connectionCount == 0 }
+        #expect(harness.server.heldBytes == 0 && harness.server.pool.usedBytes == 0)
+    }
+}
+
+/// SplitMix64.
+struct Random {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ mixed >> 31
+    }
 }

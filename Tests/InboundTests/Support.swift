@@ -27,7 +27,7 @@ final class Harness {
         loop = try Loop()
         server = HTTPServer(on: loop, tokenKind: 7, limits: limits)
         server.sendsDate = false
-        let listener = Descriptor(owning: try checked("listen", cl_listen_tcp("127.0.0.1", 0, 128)))
+        let listener = Descriptor(owning: try checked("listen", cl_listen_tcp("127.0.0.1", 0, 1024)))
         port = UInt16(cl_local_port(listener.number))
         try server.listen(on: listener)
         self.answer = answer
