@@ -2,8 +2,9 @@
 import CLinux
 
 /// A point in monotonic time, in nanoseconds since an arbitrary start. Not comparable between machines.
+@usableFromInline
 package struct Instant: Comparable, Hashable, Sendable {
-    package let nanoseconds: UInt64
+    @usableFromInline package let nanoseconds: UInt64
 
     @inlinable
     package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }

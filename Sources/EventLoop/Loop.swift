@@ -3,6 +3,7 @@
 import CLinux
 
 /// A handle on the process's event loop: copies share it. It lives as long as its process.
+@usableFromInline
 package struct Loop: @unchecked Sendable {  // used on one thread only; the compiler cannot see that
     private final class State {
         let epoll: Descriptor
@@ -19,7 +20,7 @@ package struct Loop: @unchecked Sendable {  // used on one thread only; the comp
     static let batch = 256
 
     private let state: State
-    private let clock: UnsafeMutablePointer<Instant>
+    @usableFromInline let clock: UnsafeMutablePointer<Instant>
 
     package init() throws(SystemError) {
         state = State(epoll: Descriptor(owning: try checked("epoll_create1", cl_epoll_create())))
@@ -28,7 +29,7 @@ package struct Loop: @unchecked Sendable {  // used on one thread only; the comp
     }
 
     /// The time as of this turn of the loop.
-    @inline(__always)
+    @inlinable @inline(__always)
     package var now: Instant { clock.pointee }
 
     package func add(_ descriptor: Int32, _ interest: Readiness, _ token: Token) throws(SystemError) {
@@ -55,6 +56,12 @@ package struct Loop: @unchecked Sendable {  // used on one thread only; the comp
     /// Waits until something is ready or an alarm is due, then hands out all of it, one call each.
     /// `patience` bounds the wait in milliseconds: 0 only looks, -1 waits for as long as it takes.
     package func turn<E>(patience: Int32 = -1, _ handle: (Token, Readiness) throws(E) -> Void, alarm: (Token) throws(E) -> Void) throws(E) {
+        for (token, readiness) in wait(patience) { try handle(token, readiness) }
+        for token in dueAlarms() { try alarm(token) }
+    }
+
+    /// The first half of a turn: what is ready, valid until the next wait.
+    package func wait(_ patience: Int32 = -1) -> ReadyBatch {
         var wait = patience
         if let next = state.timers.next {
             let left = Instant.now.duration(to: next).nanoseconds
@@ -64,13 +71,30 @@ package struct Loop: @unchecked Sendable {  // used on one thread only; the comp
         }
         let count = cl_epoll_wait(state.epoll.number, state.events, Int32(Self.batch), wait)
         clock.pointee = .now
-        if count > 0 {
-            for index in 0..<Int(count) {
-                let event = state.events[index]
-                try handle(Token(bits: event.token), Readiness(rawValue: event.readiness))
-            }
-        }
-        // Taken out before the first one rings: one that is set again for now waits a turn, so that readinesses get theirs.
-        for token in state.timers.popAllDue(now) { try alarm(token) }
+        return ReadyBatch(events: state.events, count: max(0, Int(count)))
+    }
+
+    /// The second half: the alarms that are due. Taken out before the first one rings: one that is set again for now waits a
+    /// turn, so that readinesses get theirs.
+    package func dueAlarms() -> [Token] { state.timers.popAllDue(now) }
+}
+
+/// What one wait found ready.
+@usableFromInline
+package struct ReadyBatch: Sequence, IteratorProtocol, @unchecked Sendable {  // lent by its loop, on the loop's thread
+    @usableFromInline let events: UnsafeMutablePointer<cl_event>
+    @usableFromInline let count: Int
+    @usableFromInline var index = 0
+
+    init(events: UnsafeMutablePointer<cl_event>, count: Int) {
+        self.events = events
+        self.count = count
+    }
+
+    @inlinable
+    package mutating func next() -> (Token, Readiness)? {
+        guard index < count else { return nil }
+        defer { index += 1 }
+        return (Token(bits: events[index].token), Readiness(rawValue: events[index].readiness))
     }
 }

@@ -3,8 +3,9 @@
 /// Chosen by whoever registers a descriptor or a timer and given back with each readiness: which kind of thing, where it
 /// lives (`slot`), and which of the things that lived there (`generation`), so that a late readiness of a closed
 /// connection is never taken for one of its successor.
+@usableFromInline
 package struct Token: Hashable, Sendable {
-    package let bits: UInt64
+    @usableFromInline package let bits: UInt64
 
     @inlinable
     package init(bits: UInt64) { self.bits = bits }
@@ -22,8 +23,9 @@ package struct Token: Hashable, Sendable {
 
 /// What a descriptor is ready for. Constants that fold: tests of readiness happen on every event, and literals of option
 /// sets cost calls through witness tables across modules.
+@usableFromInline
 package struct Readiness: OptionSet, Sendable {
-    package let rawValue: UInt32
+    @usableFromInline package let rawValue: UInt32
     @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     @inlinable package static var readable: Readiness { Readiness(rawValue: 0x001) }

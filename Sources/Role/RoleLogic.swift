@@ -52,6 +52,9 @@ package protocol RoleLogic: ~Copyable {
     mutating func peerEnded(_ ended: PeerEnded)
     /// One of the role's own descriptors is ready. Kinds of its tokens are below 0xF0.
     mutating func handle(_ token: Token, _ readiness: Readiness)
+    /// All that is ready in this turn, also what is not the role's own. Only a role that cannot afford a call through the
+    /// protocol per readiness has its own form of it.
+    mutating func handle(_ batch: ReadyBatch)
     /// One of the role's own alarms is due, perhaps a stale one.
     mutating func alarm(_ token: Token)
     /// All that was ready has been handled: what was collected for the peers goes out now, once per turn.
@@ -60,4 +63,10 @@ package protocol RoleLogic: ~Copyable {
     mutating func drain(until limit: Instant)
     /// Asked once per turn after `drain`.
     var isDrained: Bool { get }
+}
+
+extension RoleLogic where Self: ~Copyable {
+    package mutating func handle(_ batch: ReadyBatch) {
+        for (token, readiness) in batch where token.kind < 0xF0 { handle(token, readiness) }
+    }
 }

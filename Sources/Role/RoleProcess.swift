@@ -123,15 +123,10 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
             if isDone { _ = supervisor.channel.send(.drained) }
             supervisor.flush()
             if isDone { return }
-            try loop.turn { token, readiness throws(RoleFailure) in
-                if token == SupervisorInbox.token {
-                    try supervisor.receive(readiness)
-                } else {
-                    logic.handle(token, readiness)
-                }
-            } alarm: { token throws(RoleFailure) in
-                if token != Self.drainToken { logic.alarm(token) }
-            }
+            let batch = loop.wait()
+            for (token, readiness) in batch where token == SupervisorInbox.token { try supervisor.receive(readiness) }
+            logic.handle(batch)
+            for token in loop.dueAlarms() where token != Self.drainToken { logic.alarm(token) }
         }
     }
 

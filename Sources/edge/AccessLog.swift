@@ -65,25 +65,32 @@ final class AccessLog: Sendable {
 }
 
 extension Proxy {
-    /// Keeps method and path of the request at hand for the lines of both logs; the query stays out, as it may hold secrets.
+    /// Keeps what the request's lines will say; the query stays out, as it may hold secrets.
     func noteRequest(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let client = clients.at(index)
-        let method = bytes.bytes.extracting(requestHead.methodRange)
         let path = bytes.bytes.extracting(requestHead.pathRange)
+        client.pointee.exchange.pathLength = min(path.byteCount, client.pointee.exchange.path.count)
+        withUnsafeMutableBytes(of: &client.pointee.exchange.path) { kept in
+            path.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: kept[..<client.pointee.exchange.pathLength]).copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<client.pointee.exchange.pathLength])) }
+        }
+        guard accessLog != nil else { return }
+        let method = bytes.bytes.extracting(requestHead.methodRange)
         method.withUnsafeBytes { client.pointee.exchange.logLine.append($0) }
         withUnsafeBytes(of: UInt8(ascii: " ")) { client.pointee.exchange.logLine.append($0) }
         path.withUnsafeBytes { client.pointee.exchange.logLine.append($0) }
     }
 
-    /// Method and path for the logs; empty for what was no request.
-    func requestText(_ index: Int) -> String {
-        String(decoding: clients.at(index).pointee.exchange.logLine.bytes, as: UTF8.self)
+    /// The path of the exchange, cut at its limit.
+    func notedPath(_ index: Int) -> String {
+        let client = clients.at(index)
+        let length = client.pointee.exchange.pathLength
+        return withUnsafeBytes(of: &client.pointee.exchange.path) { String(decoding: $0[..<length], as: UTF8.self) }
     }
 
     func writeAccessLog(_ index: Int, duration: UInt64, _ flags: CaptureFlagsOfEnd) {
         let client = clients.at(index)
         let address = withUnsafeBytes(of: &client.pointee.address) { String(decoding: $0[..<client.pointee.addressLength], as: UTF8.self) }
-        let request = requestText(index).split(separator: " ", maxSplits: 1)
+        let request = String(decoding: client.pointee.exchange.logLine.bytes, as: UTF8.self).split(separator: " ", maxSplits: 1)
         let end = flags.contains(.clientAborted) ? "client_abort" : flags.contains(.upstreamBroken) ? "upstream_broken" : "ok"
         let line =
             "{\"time\":\"\(Timestamp.now())\",\"request_id\":\"\(withRequestID(client) { String(decoding: $0, as: UTF8.self) })\","

@@ -228,9 +228,7 @@ extension Proxy {
         if let range = requestHead.value(of: .xRequestID) {
             let value = bytes.bytes.extracting(range)
             if ExchangeName.accepts(value) {
-                for offset in 0..<value.byteCount {
-                    client.pointee.exchange.requestID[offset] = value.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
-                }
+                withUnsafeMutableBytes(of: &client.pointee.exchange.requestID) { room in value.withUnsafeBytes { room.copyMemory(from: $0) } }
                 client.pointee.exchange.requestIDLength = value.byteCount
                 return
             }

@@ -72,7 +72,10 @@ struct Exchange: ~Copyable {
     /// The request id in the text form that goes into heads, captures and logs.
     var requestID = InlineArray<64, UInt8>(repeating: 0)
     var requestIDLength = 0
-    /// Method and path, for the access log and the line of a failure.
+    /// The path, cut, for the line of a failure.
+    var path = InlineArray<120, UInt8>(repeating: 0)
+    var pathLength = 0
+    /// Method and whole path, kept for the access log only.
     var logLine = ByteBuffer()
     /// The body, held back until it is known whether test mode answers.
     var heldBody = ByteBuffer()

@@ -65,6 +65,10 @@ struct EdgeRole: RoleLogic, ~Copyable {
 
     mutating func peerEnded(_ ended: PeerEnded) {}
 
+    mutating func handle(_ batch: ReadyBatch) {
+        for (token, readiness) in batch { handle(token, readiness) }
+    }
+
     mutating func handle(_ token: Token, _ readiness: Readiness) {
         switch token.kind {
         case EdgeToken.client: proxy.clientReady(token, readiness)

@@ -447,11 +447,10 @@ extension Proxy {
     mutating func fail(_ index: Int, _ reason: String) {
         let client = clients.at(index)
         slot.add(.upstreamFailures)
-        let path = requestText(index).split(separator: " ", maxSplits: 1).last.map(String.init) ?? ""
         log.error(
             "Upstream failed",
             [
-                "request_id": .string(withRequestID(client) { String(decoding: $0, as: UTF8.self) }), "path": .string(path), "cause": .string(reason),
+                "request_id": .string(withRequestID(client) { String(decoding: $0, as: UTF8.self) }), "path": .string(notedPath(index)), "cause": .string(reason),
                 "upstream": .string(targets[client.pointee.exchange.target].pointee.name),
             ])
         guard client.pointee.exchange.answerBegan else {
