@@ -1,13 +1,8 @@
 #!/usr/bin/env bash
 # Tests of the whole product, from outside: builds it, makes the virtual environment, runs Tests/Clients.
-# Arguments go to pytest: scripts/clients.sh -k sdk
+# Arguments go to pytest: scripts/clients.sh -k sdk. TRUTHTABLE_BUILD names a folder of executables that are built already.
 set -eu
 cd "$(dirname "$0")/.."
-swift build -c release --static-swift-stdlib
-venv=.venv
-if [ ! -f "$venv/requirements" ] || ! cmp -s "$venv/requirements" Tests/Clients/requirements.txt; then
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r Tests/Clients/requirements.txt
-    cp Tests/Clients/requirements.txt "$venv/requirements"
-fi
+[ -n "${TRUTHTABLE_BUILD:-}" ] || swift build -c release --static-swift-stdlib
+. scripts/venv.sh
 exec "$venv/bin/python" -m pytest -q Tests/Clients "$@"

@@ -6,11 +6,14 @@ import Telemetry
 
 struct Banner {
     private let settings: Settings
+    /// Nobody set the access token: it is shown here and nowhere else.
+    private let madeToken: Bool
     private let proxyURL: String
     private let webSocketURL: String
 
-    init(_ settings: Settings, proxyPort: Int, webSocketPort: Int) {
+    init(_ settings: Settings, madeToken: Bool, proxyPort: Int, webSocketPort: Int) {
         self.settings = settings
+        self.madeToken = madeToken && !settings.accessToken.isEmpty
         let host = Self.reachable(settings.host)
         proxyURL = "http://\(host):\(proxyPort)"
         webSocketURL = "ws://\(host):\(webSocketPort)/ws"
@@ -31,13 +34,14 @@ struct Banner {
 
     func show() {
         let audits = settings.auditEnabled ? "\(settings.engine.rawValue), \(settings.auditorCount) auditor processes" : "off (TRUTHTABLE_AUDIT_ENABLED)"
+        let token = madeToken ? "\n  Token       \(settings.accessToken)  for dashboards and /stats from other machines (TRUTHTABLE_ACCESS_TOKEN)" : ""
         let text = """
 
               TruthTable \(Build.version)
 
               Proxy       \(proxyURL)  →  \(settings.upstreamURL)
               Audits      \(webSocketURL)
-              Engine      \(audits)
+              Engine      \(audits)\(token)
 
               First request (or set base_url="\(proxyURL)/v1" in the OpenAI SDK):
                 curl \(proxyURL)/v1/chat/completions -H "Authorization: Bearer $OPENAI_API_KEY" \\

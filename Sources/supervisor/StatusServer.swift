@@ -4,7 +4,7 @@ import EventLoop
 import Glibc
 
 /// Answers people and scripts on this machine that run as the same user (or root). Never blocks, never reads more than a
-/// line, and takes few at a time.
+/// line, and takes few at a time: one more ends the oldest, so that silent ones keep nobody out.
 struct StatusServer: ~Copyable {
     static let mostConnections = 16
     static let lineLimit = 256
@@ -22,6 +22,8 @@ struct StatusServer: ~Copyable {
     private let listener: Int32
     private let kind: UInt8
     private var connections: [Connection?]
+    /// Where the oldest connection is, when all places are taken: they are filled in turn.
+    private var oldest = 0
 
     /// Tokens have the given kind; slot 0 is the listener, slot n connection n − 1.
     init(_ listener: Int32, in loop: Loop, kind: UInt8) throws(SystemError) {
@@ -45,12 +47,12 @@ struct StatusServer: ~Copyable {
         let descriptor = Descriptor(owning: number)
         let user = cl_peer_user(descriptor.number)
         guard user == 0 || user == Int32(truncatingIfNeeded: geteuid()) else { return }
-        for slot in 0..<Self.mostConnections where connections[slot] == nil {
-            let token = Token(kind: kind, slot: UInt32(slot) + 1)
-            guard (try? loop.add(descriptor.number, [.readable, .peerClosed], token)) != nil else { return }
-            connections[slot] = Connection(descriptor)
-            return
-        }
+        let slot = connections.firstIndex { $0 == nil } ?? oldest
+        oldest = (slot + 1) % Self.mostConnections
+        connections[slot] = nil
+        let token = Token(kind: kind, slot: UInt32(slot) + 1)
+        guard (try? loop.add(descriptor.number, [.readable, .peerClosed], token)) != nil else { return }
+        connections[slot] = Connection(descriptor)
     }
 
     /// False when the connection is done with.

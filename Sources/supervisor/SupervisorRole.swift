@@ -59,9 +59,10 @@ final class SupervisorRole {
         for warning in loaded.warnings { log.warn("\(warning)") }
         _ = cl_raise_file_limit()
         spawner = try Spawner(settings)
-        listeners = try Listeners(settings)
-        settings.runtimeDirectory = listeners.directory  // edges find the broadcaster's socket there
         accessLog = try Self.openAccessLog(settings.accessLog)
+        listeners = try Listeners(settings)  // the last thing that people can get wrong: it leaves paths behind
+        settings.runtimeDirectory = listeners.directory  // edges find the broadcaster's socket there
+        if settings.accessToken.isEmpty, !settings.listensOnLoopbackOnly { settings.accessToken = try Self.makeToken() }
         // Later than that of any process of any earlier supervisor on this machine, as long as the clock goes forward.
         nextIncarnation = UInt64(clamping: wallClockMilliseconds()) << 16
         do {
@@ -72,7 +73,7 @@ final class SupervisorRole {
         } catch {
             throw StartFailure(.internal, "cannot make the scoreboard: \(error)")
         }
-        banner = Banner(settings, proxyPort: listeners.proxyPort, webSocketPort: listeners.webSocketPort)
+        banner = Banner(settings, madeToken: loaded.settings.accessToken.isEmpty, proxyPort: listeners.proxyPort, webSocketPort: listeners.webSocketPort)
         do throws(SystemError) {
             try loop.add(signals.descriptor.number, .readable, Token(kind: Kind.signal))
             status = try StatusServer(listeners.control.number, in: loop, kind: Kind.status)
@@ -91,6 +92,15 @@ final class SupervisorRole {
         }
         writer.add(Descriptor(owning: pipe[0]), origin: "supervisor")
         return pipe[1]
+    }
+
+    /// 128 random bits in hexadecimal.
+    private static func makeToken() throws(StartFailure) -> String {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        guard bytes.withUnsafeMutableBytes({ cl_random($0.baseAddress, $0.count) }) >= 0 else {
+            throw StartFailure(.internal, "no random bytes for an access token: set TRUTHTABLE_ACCESS_TOKEN")
+        }
+        return bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 
     private static func openAccessLog(_ setting: AccessLog) throws(StartFailure) -> Int32 {

@@ -17,9 +17,13 @@ enum Status {
         while let argument = rest.popFirst() {
             switch argument {
             case "--json": json = true
-            case "--env-file": environmentFile = rest.popFirst()
+            case "--env-file":
+                guard let file = rest.popFirst() else { return CommandLineTool.usage("--env-file needs the name of a file") }
+                environmentFile = file
             case "--help", "-h": return CommandLineTool.show(help)
-            default: return CommandLineTool.usage("unknown argument \(argument)")
+            default:
+                guard argument.hasPrefix("--env-file=") else { return CommandLineTool.usage("unknown argument \(argument)") }
+                environmentFile = String(argument.dropFirst("--env-file=".count))
             }
         }
         let settings: Settings
