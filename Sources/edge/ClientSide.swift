@@ -308,7 +308,7 @@ extension Proxy {
         let upstream = client.pointee.exchange.upstream
         guard upstream >= 0 else { return }
         if client.pointee.exchange.requestBodyIsChunked { _ = appendUpstream(upstream, Chunk.last) }
-        if upstreams.at(upstream).pointee.phase == .active { upstreamDeadlines[upstream] = now &+ upstreamNanoseconds }
+        runClock(upstream)
     }
 
     // MARK: Answers
@@ -370,7 +370,7 @@ extension Proxy {
         let upstream = client.pointee.exchange.upstream
         if upstream >= 0, upstreams.at(upstream).pointee.isPaused, client.pointee.output.count < Self.highWater / 4 {
             upstreams.at(upstream).pointee.isPaused = false
-            upstreamDeadlines[upstream] = upstreams.at(upstream).pointee.phase == .tunnel ? .max : now &+ upstreamNanoseconds
+            runClock(upstream)
             if upstreams.at(upstream).pointee.hasMore { readUpstream(upstream) }
         }
     }

@@ -22,7 +22,7 @@ extension Proxy {
             connection.pointee.client = index
             connection.pointee.isReused = true
             client.pointee.exchange.upstream = upstream
-            upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+            runClock(upstream)
             return true
         }
         switch target.pointee.endpoint {
@@ -130,7 +130,7 @@ extension Proxy {
             let error = cl_socket_error(connection.pointee.descriptor)
             guard error == 0 else { return connectFailed(upstream, -error) }
             connection.pointee.phase = .active
-            upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+            runClock(upstream)
         }
         if readiness.mayWrite || connection.pointee.tls != nil {
             flushUpstream(upstream)
@@ -162,6 +162,20 @@ extension Proxy {
         fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(code))")
     }
 
+    // MARK: Time
+
+    /// Whose turn it is to do something, after something was done: the upstream's, within its time limit, or the client's
+    /// (it sends a request's body, or has to take what waits for it), whose limits are its own.
+    func runClock(_ upstream: Int) {
+        let connection = upstreams.at(upstream)
+        guard connection.pointee.phase == .active, connection.pointee.client >= 0 else { return }
+        let client = clients.at(connection.pointee.client)
+        let waitsForClient =
+            connection.pointee.isPaused
+            || (connection.pointee.output.isEmpty && !connection.pointee.answerBegan && !client.pointee.exchange.requestBody.isDone)
+        upstreamDeadlines[upstream] = waitsForClient ? .max : now &+ upstreamNanoseconds
+    }
+
     // MARK: Requests out
 
     /// Queues bytes for an upstream; false when the exchange was ended because no memory is left.
@@ -187,6 +201,7 @@ extension Proxy {
         }
         let index = connection.pointee.client
         guard index >= 0, connection.pointee.output.count < before else { return }
+        runClock(upstream)
         let client = clients.at(index)
         if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
         // The client may have been held up by this upstream.
@@ -280,7 +295,7 @@ extension Proxy {
             if client.pointee.output.count >= Self.highWater {
                 connection.pointee.isPaused = true
                 connection.pointee.hasMore = true
-                upstreamDeadlines[upstream] = .max  // the client's time runs now
+                runClock(upstream)
             }
         } else if client.pointee.phase == .head {
             continueClient(index)
@@ -292,7 +307,7 @@ extension Proxy {
         let client = clients.at(index)
         var position = 0
         if client.pointee.exchange.firstByte == 0 { client.pointee.exchange.firstByte = now }
-        upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+        runClock(upstream)
         do throws(HTTPError) {
             while !connection.pointee.answerBegan {
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])

@@ -609,6 +609,18 @@ def test_a_slow_stream_is_not_cut(upstream, port):
     assert exchange(port, get()).body == b"xxxxx"
 
 
+def test_a_slow_upload_is_not_cut(upstream, port):
+    """While the client sends its request, the upstream's time does not run."""
+    pause = threading.Event()
+    client = connect(port, 10)
+    client.send(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+    for _ in range(5):
+        pause.wait(0.5)
+        client.send(b"x")
+    assert client.answer("POST").status == 200
+    client.close()
+
+
 def test_idle_connections_to_the_upstream_are_used_again(upstream, port):
     for _ in range(10):
         assert exchange(port, get()).status == 200
