@@ -61,6 +61,8 @@ struct Exchange: ~Copyable {
     var wantsTunnel = false
     var requestBody = BodyReader()
     var requestBodyIsChunked = false
+    /// The end of a chunked body stands behind its data: it is written once, however often the request changes connections.
+    var lastChunkIsWritten = false
     var requestBytes: UInt64 = 0
     var answerFraming = AnswerFraming.none
     var answerBegan = false
@@ -101,6 +103,7 @@ struct Exchange: ~Copyable {
         wantsTunnel = false
         requestBody = BodyReader()
         requestBodyIsChunked = false
+        lastChunkIsWritten = false
         requestBytes = 0
         answerFraming = .none
         answerBegan = false
