@@ -83,7 +83,7 @@ extension Proxy {
     /// Whether bytes from this client can be used now.
     private func wantsBytes(_ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
         switch client.pointee.phase {
-        case .head: return !client.pointee.closesAfterOutput
+        case .head: return !client.pointee.closesAfterOutput && client.pointee.output.count < Self.highWater
         case .lingering: return true
         case .exchange:
             guard !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.isResolving else { return false }
@@ -96,7 +96,11 @@ extension Proxy {
         let generation = clients.generation(index)
         for _ in 0..<Self.readsPerTurn {
             let client = clients.at(index)
-            guard client.pointee.hasMore, wantsBytes(client) else { return }
+            guard client.pointee.hasMore else { return }
+            guard wantsBytes(client) else {
+                client.pointee.isHeldUp = true
+                return
+            }
             let count = cl_receive(client.pointee.descriptor, readBuffer.baseAddress, readBuffer.count)
             if count <= 0 {
                 client.pointee.hasMore = false
@@ -140,7 +144,11 @@ extension Proxy {
     /// Goes on with a client whose exchange has ended or whose upstream can take more.
     mutating func continueClient(_ index: Int) {
         let generation = clients.generation(index)
-        if !clients.at(index).pointee.received.isEmpty, wantsBytes(clients.at(index)) {
+        if !clients.at(index).pointee.received.isEmpty {
+            guard wantsBytes(clients.at(index)) else {
+                clients.at(index).pointee.isHeldUp = true
+                return
+            }
             useReceived(index, generation)
             guard clients.find(UInt32(index), generation) != nil else { return }
             flushExchange(index, generation)
@@ -163,7 +171,10 @@ extension Proxy {
         var position = 0
         while position < bytes.count {
             guard let client = clients.find(UInt32(index), generation) else { return bytes.count }
-            guard wantsBytes(client) else { return position }
+            guard wantsBytes(client) else {
+                client.pointee.isHeldUp = true
+                return position
+            }
             let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
             switch client.pointee.phase {
             case .head:
@@ -283,7 +294,7 @@ extension Proxy {
                     } else {
                         forwardRequestData(index, data)
                     }
-                    guard clients.find(UInt32(index), generation) != nil, client.pointee.phase == .exchange else { return bytes.count }
+                    guard clients.find(UInt32(index), generation) != nil, client.pointee.phase == .exchange else { return position }
                 case .needMore, .end: break pieces
                 }
             }
@@ -370,6 +381,7 @@ extension Proxy {
             if client.pointee.closesAfterOutput { return linger(index) }
             if client.pointee.phase == .exchange, client.pointee.exchange.requestBody.isDone { clientDeadlines[index] = .max }
         }
+        if client.pointee.output.count < Self.highWater / 4 { resume(index) }
         let upstream = client.pointee.exchange.upstream
         if upstream >= 0, upstreams.at(upstream).pointee.isPaused, client.pointee.output.count < Self.highWater / 4 {
             upstreams.at(upstream).pointee.isPaused = false
@@ -390,6 +402,7 @@ extension Proxy {
         if !client.pointee.output.isEmpty { flushClient(index) } else if !keepAlive { linger(index) }
         guard keepAlive, clients.find(UInt32(index), generation) != nil else { return }
         if client.pointee.output.isEmpty { clientDeadlines[index] = now &+ idleNanoseconds }
+        resume(index)
     }
 
     /// Closes our side and waits for the client's, for a short time.
@@ -399,6 +412,7 @@ extension Proxy {
         client.pointee.phase = .lingering
         client.pointee.closesAfterOutput = false
         client.pointee.received.removeAll()
+        resume(index)
         clientDeadlines[index] = now &+ Self.lingerNanoseconds
     }
 

@@ -28,6 +28,8 @@ struct ClientConnection: ~Copyable {
     var output: BlockChain
     /// The kernel may hold more than we have read.
     var hasMore = false
+    /// Bytes wait, here or in the kernel, until the exchange ends or its upstream takes more.
+    var isHeldUp = false
     /// Close once `output` is empty.
     var closesAfterOutput = false
     /// ... without lingering: the answer was cut, and the client shall see that.

@@ -229,5 +229,6 @@ extension Proxy {
             client.pointee.received.removeAll()
             if sent { flushUpstream(upstream) }
         }
+        if clients.isLive(index) { resume(index) }
     }
 }

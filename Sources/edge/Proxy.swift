@@ -19,6 +19,8 @@ enum EdgeToken {
     static let sweep: UInt8 = 5
     static let resolver: UInt8 = 6
     static let accept: UInt8 = 7
+    /// Rings at once, so that a turn does not wait; nobody answers it.
+    static let readAgain: UInt8 = 8
 }
 
 struct Proxy: ~Copyable {
@@ -60,7 +62,8 @@ struct Proxy: ~Copyable {
     var resolver: Resolver
     var namer = ExchangeNamer()
     var wallClock: WallClock
-    /// Slots whose kernel buffers may hold more than one turn's share: read on in the next turn.
+    /// Slots whose kernel buffers may hold more than one turn's share, and clients that were held up: they go on in the next
+    /// turn.
     var readAgain: [(isClient: Bool, slot: UInt32, generation: UInt32)] = []
     var isDraining = false
 
@@ -136,18 +139,27 @@ struct Proxy: ~Copyable {
         slot.set(.captureBacklog, captures.waitingFrames)
     }
 
-    /// Reads on where a turn's share was used up.
+    /// Reads on where a turn's share was used up, and where somebody need not wait any more.
     mutating func continueReading() {
         guard !readAgain.isEmpty else { return }
         let again = readAgain
         readAgain.removeAll(keepingCapacity: true)
         for entry in again {
             if entry.isClient {
-                if clients.find(entry.slot, entry.generation) != nil { readClient(Int(entry.slot)) }
+                if clients.find(entry.slot, entry.generation) != nil { continueClient(Int(entry.slot)) }
             } else if upstreams.find(entry.slot, entry.generation) != nil {
                 readUpstream(Int(entry.slot))
             }
         }
+        // No readiness will tell of these: the next turn must not wait for one.
+        if !readAgain.isEmpty { loop.schedule(Token(kind: EdgeToken.readAgain), after: .zero) }
+    }
+
+    /// A client that was held up goes on at the end of this turn: not from here, where its bytes may be in use.
+    mutating func resume(_ index: Int) {
+        guard clients.at(index).pointee.isHeldUp else { return }
+        clients.at(index).pointee.isHeldUp = false
+        readAgain.append((true, UInt32(index), clients.generation(index)))
     }
 
     // MARK: Draining

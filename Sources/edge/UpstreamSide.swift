@@ -117,7 +117,7 @@ extension Proxy {
                 if client.pointee.exchange.requestBody.isDone { requestEnded(index) }
                 guard upstreams.find(UInt32(upstream), generation) != nil else { continue }
                 flushUpstream(upstream)
-                if clients.isLive(index) { continueClient(index) }
+                if clients.isLive(index) { resume(index) }
             }
         }
     }
@@ -207,9 +207,7 @@ extension Proxy {
         let client = clients.at(index)
         if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
         // The client may have been held up by this upstream.
-        if before >= Self.highWater, connection.pointee.output.count < Self.highWater / 4, client.pointee.hasMore || !client.pointee.received.isEmpty {
-            continueClient(index)
-        }
+        if connection.pointee.output.count < Self.highWater / 4 { resume(index) }
     }
 
     /// Nil when all is written or the connection takes no more for now; else what went wrong.
@@ -299,8 +297,6 @@ extension Proxy {
                 connection.pointee.hasMore = true
                 runClock(upstream)
             }
-        } else if client.pointee.phase == .head {
-            continueClient(index)
         }
     }
 
@@ -412,9 +408,7 @@ extension Proxy {
             if client.pointee.output.isEmpty { linger(index) } else { flushClient(index) }
         case .connecting, .active:
             if connection.pointee.answerBegan, connection.pointee.answer.endsWithConnection {
-                let generation = clients.generation(index)
                 finishAnswer(upstream, index)
-                if let client = clients.find(UInt32(index), generation), client.pointee.phase == .head { continueClient(index) }
             } else {
                 upstreamFailed(upstream, "the connection was closed before the end of the answer")
             }
