@@ -73,11 +73,20 @@ extension Proxy {
             flushClient(index)
             guard clients.find(token.slot, token.generation) != nil else { return }
         }
-        if readiness.mayHaveEnded, client.pointee.phase == .exchange { return clientGone(index) }
+        if readiness.mayHaveEnded {
+            client.pointee.mayHaveEnded = true
+            if client.pointee.phase == .exchange { return clientGone(index) }
+        }
         if readiness.mayRead {
             client.pointee.hasMore = true
             readClient(index)
+            leaveIfEnded(index, token.generation)
         }
+    }
+
+    /// Whoever has sent its end together with a request has left, too: no readiness will say so again.
+    mutating func leaveIfEnded(_ index: Int, _ generation: UInt32) {
+        if let client = clients.find(UInt32(index), generation), client.pointee.mayHaveEnded, client.pointee.phase == .exchange { clientGone(index) }
     }
 
     /// Whether bytes from this client can be used now.
@@ -108,8 +117,8 @@ extension Proxy {
                 return clientGone(index)
             }
             slot.add(.clientReceivedBytes, UInt64(count))
-            // A short read has emptied the socket; the next bytes come with a new readiness.
-            client.pointee.hasMore = count == readBuffer.count
+            // A short read has emptied a socket whose peer has not closed; the next bytes come with a new readiness.
+            client.pointee.hasMore = count == readBuffer.count || client.pointee.mayHaveEnded
             use(index, generation, UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
             guard clients.find(UInt32(index), generation) != nil else { return }
         }
@@ -379,7 +388,11 @@ extension Proxy {
         case .all:
             if client.pointee.cutsAfterOutput { return freeClient(index) }
             if client.pointee.closesAfterOutput { return linger(index) }
-            if client.pointee.phase == .exchange, client.pointee.exchange.requestBody.isDone { clientDeadlines[index] = .max }
+            switch client.pointee.phase {
+            case .exchange where client.pointee.exchange.requestBody.isDone, .tunnel: clientDeadlines[index] = .max
+            case .head where client.pointee.received.isEmpty: clientDeadlines[index] = now &+ idleNanoseconds
+            case .head, .exchange, .lingering: break
+            }
         }
         if client.pointee.output.count < Self.highWater / 4 { resume(index) }
         let upstream = client.pointee.exchange.upstream
@@ -425,7 +438,9 @@ extension Proxy {
         case .exchange:
             conclude(index, flags: .clientAborted)
             abandonUpstream(index)
-        case .tunnel: abandonUpstream(index)
+        case .tunnel:
+            conclude(index)
+            abandonUpstream(index)
         case .head, .lingering: break
         }
         freeClient(index)

@@ -30,6 +30,8 @@ struct ClientConnection: ~Copyable {
     var hasMore = false
     /// Bytes wait, here or in the kernel, until the exchange ends or its upstream takes more.
     var isHeldUp = false
+    /// The client sends no more (or is gone), perhaps behind bytes that are not read yet.
+    var mayHaveEnded = false
     /// Close once `output` is empty.
     var closesAfterOutput = false
     /// ... without lingering: the answer was cut, and the client shall see that.

@@ -146,7 +146,9 @@ struct Proxy: ~Copyable {
         readAgain.removeAll(keepingCapacity: true)
         for entry in again {
             if entry.isClient {
-                if clients.find(entry.slot, entry.generation) != nil { continueClient(Int(entry.slot)) }
+                guard clients.find(entry.slot, entry.generation) != nil else { continue }
+                continueClient(Int(entry.slot))
+                leaveIfEnded(Int(entry.slot), entry.generation)
             } else if upstreams.find(entry.slot, entry.generation) != nil {
                 readUpstream(Int(entry.slot))
             }

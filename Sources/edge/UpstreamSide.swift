@@ -404,6 +404,8 @@ extension Proxy {
             client.pointee.exchange.upstream = -1
             freeUpstream(upstream)
             conclude(index)
+            client.pointee.exchange.reset()
+            client.pointee.phase = .head
             client.pointee.closesAfterOutput = true
             if client.pointee.output.isEmpty { linger(index) } else { flushClient(index) }
         case .connecting, .active:

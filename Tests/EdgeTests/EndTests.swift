@@ -64,14 +64,22 @@ extension Exchanges {
             }
         }
 
+        /// Says as much as makes something wait for a client that does not read, and not so much that the upstream is held up.
+        private func fill(_ world: World, from upstream: Peer) {
+            let piece = [UInt8](repeating: 120, count: 32 << 10)
+            world.wait("something to wait") {
+                if upstream.unsent == 0, world.outputBytes == 0 { upstream.say(piece) }
+                return upstream.unsent == 0 && world.outputBytes > 0
+            }
+        }
+
         @Test func `a tunnel's upstream ends while its client is slow`() throws {
             let world = try World()
             let (client, upstream) = try tunnel(world)
             client.isReading = false
-            upstream.say([UInt8](repeating: 120, count: 8 << 20))
-            world.wait("a full tunnel") { world.outputBytes > 200 << 10 }
-            upstream.reset()
-            world.turns()
+            fill(world, from: upstream)
+            upstream.close()
+            world.wait("the upstream's end") { world.upstreamCount == 0 }
             client.say("more")
             world.turns()
             client.isReading = true
@@ -246,9 +254,8 @@ extension Exchanges {
             let upstream = try world.upstream(0)
             world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
             upstream.say(head("HTTP/1.1 200 OK", "Content-Length: 100000000"))
-            upstream.say([UInt8](repeating: 120, count: 8 << 20))
-            world.wait("a full client") { world.outputBytes > 200 << 10 }
-            upstream.reset()
+            fill(world, from: upstream)
+            upstream.close()
             world.wait("the client's time to be up") { world.clientCount == 0 }
             #expect(world.slot.value(.badRequests) == 0)
             client.isReading = true

@@ -9,6 +9,7 @@ final class Peer {
 
     private var descriptor: Descriptor?
     private var outgoing: [UInt8] = []
+    private var sent = 0
     private(set) var received: [UInt8] = []
     private(set) var end: End?
     /// A slow reader does not read.
@@ -33,7 +34,7 @@ final class Peer {
 
     var isOpen: Bool { descriptor != nil }
     var text: String { String(decoding: received, as: UTF8.self) }
-    var unsent: Int { outgoing.count }
+    var unsent: Int { outgoing.count - sent }
 
     func say(_ text: String) { say(Array(text.utf8)) }
     func say(_ bytes: [UInt8]) {
@@ -68,12 +69,14 @@ final class Peer {
         guard let number = descriptor?.number else { return false }
         var moved = false
         if !outgoing.isEmpty {
-            let sent = outgoing.withUnsafeBytes { cl_send(number, $0.baseAddress, min($0.count, 256 << 10)) }
-            if sent > 0 {
-                outgoing.removeFirst(sent)
+            let count = outgoing.withUnsafeBytes { cl_send(number, $0.baseAddress.unsafelyUnwrapped + sent, min(unsent, 256 << 10)) }
+            if count > 0 {
+                sent += count
                 moved = true
-            } else if sent != -Int(EAGAIN) {
+            }
+            if unsent == 0 || (count <= 0 && count != -Int(EAGAIN)) {
                 outgoing = []
+                sent = 0
             }
             if closesWhenSent, outgoing.isEmpty {
                 descriptor = nil
