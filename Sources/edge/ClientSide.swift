@@ -188,11 +188,10 @@ extension Proxy {
             switch client.pointee.phase {
             case .head:
                 do throws(HTTPError) {
+                    let isFirst = client.pointee.headPosition == 0
                     guard let length = try requestHead.parseRequest(rest.bytes, from: &client.pointee.headPosition, limits: limits) else {
                         // The limit runs from the first byte of a head, not from the last one.
-                        if client.pointee.received.isEmpty, position > 0 || clientDeadlines[index] > now &+ headNanoseconds {
-                            clientDeadlines[index] = now &+ headNanoseconds
-                        }
+                        if isFirst { clientDeadlines[index] = now &+ headNanoseconds }
                         return position
                     }
                     client.pointee.headPosition = 0
@@ -242,6 +241,17 @@ extension Proxy {
         forward(index, bytes, to: Self.mainTarget)
     }
 
+    /// An exchange without a request, to be answered with why there is none.
+    mutating func beginUnparsed(_ index: Int) {
+        let client = clients.at(index)
+        client.pointee.phase = .exchange
+        client.pointee.exchange.reset()
+        client.pointee.exchange.began = now
+        client.pointee.exchange.method = .other
+        client.pointee.exchange.isHTTP10 = false
+        nameAnew(client)
+    }
+
     /// The client's own id if it may be used, else a new one.
     private mutating func name(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let client = clients.at(index)
@@ -253,6 +263,10 @@ extension Proxy {
                 return
             }
         }
+        nameAnew(client)
+    }
+
+    private mutating func nameAnew(_ client: UnsafeMutablePointer<ClientConnection>) {
         let name = namer.next(milliseconds: wallClock.milliseconds(now))
         withUnsafeMutableBytes(of: &client.pointee.exchange.requestID) { room in
             var sink = ByteSink(room)
@@ -294,7 +308,11 @@ extension Proxy {
                     client.pointee.exchange.requestBytes &+= UInt64(count)
                     guard client.pointee.exchange.requestBytes <= UInt64(settings.maxRequestBodyBytes) else {
                         abandonUpstream(index)
-                        answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
+                        if client.pointee.exchange.answerBegan {
+                            cutAnswer(index, .clientAborted)
+                        } else {
+                            answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
+                        }
                         return bytes.count
                     }
                     if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.requestBody(data, limit: captureLimit) }
@@ -310,7 +328,7 @@ extension Proxy {
         } catch {
             slot.add(.badRequests)
             abandonUpstream(index)
-            refuse(index, error)
+            if client.pointee.exchange.answerBegan { cutAnswer(index, .clientAborted) } else { refuse(index, error) }
             return bytes.count
         }
         if client.pointee.exchange.isHeld {
@@ -449,12 +467,12 @@ extension Proxy {
     mutating func clientTimedOut(_ index: Int) {
         let client = clients.at(index)
         switch client.pointee.phase {
-        case .head where !client.pointee.received.isEmpty:
+        case .head where !client.pointee.received.isEmpty && client.pointee.output.isEmpty && !client.pointee.closesAfterOutput:
             slot.add(.badRequests)
-            client.pointee.phase = .exchange
-            client.pointee.exchange.reset()
-            client.pointee.exchange.began = now
+            beginUnparsed(index)
             answer(index, 408, "{\"error\":\"the request's head did not arrive in time\"}", close: true)
+        case .exchange where !client.pointee.exchange.requestBody.isDone && !wantsBytes(client) && client.pointee.output.isEmpty:
+            clientDeadlines[index] = now &+ bodyNanoseconds  // it is we who do not read: the upstream's time runs
         case .exchange where !client.pointee.exchange.requestBody.isDone && client.pointee.output.isEmpty && !client.pointee.exchange.answerBegan:
             abandonUpstream(index)
             answer(index, 408, "{\"error\":\"the request's body did not arrive in time\"}", close: true)

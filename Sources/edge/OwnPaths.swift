@@ -107,12 +107,7 @@ extension Proxy {
     /// Bytes that are no acceptable request: answered with the status of the error, then closed.
     mutating func refuse(_ index: Int, _ error: HTTPError) {
         let client = clients.at(index)
-        if client.pointee.phase == .head {
-            client.pointee.phase = .exchange
-            client.pointee.exchange.reset()
-            client.pointee.exchange.began = now
-            client.pointee.exchange.method = .other
-        }
+        if client.pointee.phase == .head { beginUnparsed(index) }
         let status = error.requestStatus
         answer(index, status, status == 400 ? "{\"error\":\"Failed to read request\",\"reason\":\"\(error)\"}" : "{\"error\":\"\(error)\"}", close: true)
     }

@@ -176,10 +176,12 @@ struct Proxy: ~Copyable {
         for index in 0..<clients.highWater where clients.isLive(index) {
             let client = clients.at(index)
             switch client.pointee.phase {
+            case .head where !client.pointee.received.isEmpty || client.pointee.hasMore: break  // a request that has begun is the last one
             case .head where client.pointee.output.isEmpty: freeClient(index)
             case .head: client.pointee.closesAfterOutput = true
             case .exchange: client.pointee.exchange.keepAlive = false
-            case .tunnel, .lingering: clientGone(index)
+            case .tunnel: clientGone(index)
+            case .lingering: break  // ends soon by itself
             }
         }
     }

@@ -478,7 +478,13 @@ extension Proxy {
             if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
             return answer(index, 502, "{\"error\":\"upstream unavailable\"}", close: !client.pointee.exchange.requestBody.isDone)
         }
-        conclude(index, flags: .upstreamBroken)
+        cutAnswer(index, .upstreamBroken)
+    }
+
+    /// An answer that has begun cannot go on, and no other one may follow it.
+    mutating func cutAnswer(_ index: Int, _ flags: CaptureFlagsOfEnd) {
+        let client = clients.at(index)
+        conclude(index, flags: flags)
         if client.pointee.exchange.answerFraming == .untilClose { cl_reset_on_close(client.pointee.descriptor) }
         // What the upstream did send still goes out; then the missing end shows.
         let generation = clients.generation(index)

@@ -87,7 +87,7 @@ final class Peer {
         withUnsafeTemporaryAllocation(byteCount: readLimit, alignment: 8) { room in
             let count = cl_receive(number, room.baseAddress, room.count)
             if count > 0 {
-                received += room[..<count]
+                received.append(contentsOf: UnsafeRawBufferPointer(start: room.baseAddress, count: count))
                 moved = true
             } else if count == 0 {
                 end = .closed
