@@ -35,7 +35,8 @@ extension Proxy {
         let generation = clients.generation(index)
         forward(index, head.bytes, to: Self.mainTarget)
         guard let client = clients.find(UInt32(index), generation), client.pointee.phase == .exchange, !client.pointee.exchange.answerBegan else { return }
-        forwardRequestData(index, body.bytes)
+        // An empty chunk would be the last one.
+        if !body.isEmpty { forwardRequestData(index, body.bytes) }
         if clients.find(UInt32(index), generation) != nil, client.pointee.exchange.requestBody.isDone { requestEnded(index) }
     }
 
