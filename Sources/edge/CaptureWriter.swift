@@ -82,10 +82,14 @@ struct CaptureWriter: ~Copyable {
         head.durationMicroseconds = duration
     }
 
-    /// The whole frame, nil if the pool had no room for it. The writer is empty afterwards.
+    /// What was copied of both bodies.
+    var bodyBytes: UInt64 { UInt64(head.requestBodyLength) + UInt64(head.responseBodyLength) }
+
+    /// The whole frame, nil if the pool had no room for it, or a frame has not: one that is too long would end the channel.
+    /// The writer is empty afterwards.
     mutating func finish(id: UInt64, pool: BlockPool) -> BlockChain? {
         isOpen = false
-        guard !isOverrun else {
+        guard !isOverrun, request.count + response.count <= FrameHeader.byteCount + ChannelKind.capture.payloadLimit else {
             discard()
             return nil
         }
@@ -121,8 +125,17 @@ struct CaptureWriter: ~Copyable {
         bytes.withUnsafeBytes { appendRequest($0) }
     }
 
-    /// Path and query, values of secret-looking parameters replaced.
+    /// Path and query, values of secret-looking parameters replaced; cut where the field for its length ends.
     private mutating func appendTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan) -> Int {
+        let before = request.count
+        let count = appendWholeTarget(parsed, bytes)
+        let limit = Int(UInt16.max)
+        guard count > limit else { return count }
+        request.truncate(to: before + limit)
+        return limit
+    }
+
+    private mutating func appendWholeTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan) -> Int {
         var count = appendRequest(bytes.extracting(parsed.pathRange))
         guard parsed.hasQuery else { return count }
         count += append("?")

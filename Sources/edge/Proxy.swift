@@ -214,7 +214,7 @@ struct Proxy: ~Copyable {
                     upstreamStart: microseconds(client.pointee.exchange.began, client.pointee.exchange.upstreamBegan),
                     firstByte: microseconds(client.pointee.exchange.began, client.pointee.exchange.firstByte),
                     duration: UInt32(clamping: duration / 1000))
-                slot.add(.capturedBytes, client.pointee.exchange.answerBytes)
+                slot.add(.capturedBytes, client.pointee.exchange.capture.bodyBytes)
                 captures.take(&client.pointee.exchange.capture)
             } else {
                 client.pointee.exchange.capture.discard()

@@ -118,7 +118,7 @@ final class World {
     var sweeps = true
     private let directory: String
     /// Seconds until something that is waited for will not happen any more.
-    static let patience = 1.5
+    static let patience = 5.0
 
     static func settings(_ change: (inout Settings) -> Void = { _ in }) -> Settings {
         var settings = Settings()
@@ -231,12 +231,14 @@ final class World {
     @discardableResult
     func wait(_ what: @autoclosure () -> String, seconds: Double = World.patience, location: SourceLocation = #_sourceLocation, _ condition: () -> Bool) -> Bool {
         let end = cl_monotonic_ns() + UInt64(seconds * 1e9)
+        var turns = 0
         while !condition() {
+            defer { turns += 1 }
             guard cl_monotonic_ns() < end else {
                 Issue.record("waited for \(what())", sourceLocation: location)
                 return false
             }
-            turn()
+            turn(patience: turns < 3 ? 0 : 1)
         }
         return true
     }
