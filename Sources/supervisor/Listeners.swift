@@ -34,14 +34,25 @@ final class Listeners {
     init(_ settings: Settings) throws(StartFailure) {
         let proxy = try Self.tcp(settings.host, settings.port, "TRUTHTABLE_PORT")
         let webSocket = try Self.tcp(settings.host, settings.webSocketPort, "TRUTHTABLE_WS_PORT")
+        proxyPort = Int(cl_local_port(proxy.number))
+        webSocketPort = Int(cl_local_port(webSocket.number))
+        directory = RuntimeDirectory.path(settings, port: proxyPort)
+        let isNew = try Self.makeDirectory(directory)
+        control = try Self.socket("control", in: directory, undo: [], isNew: isNew)
+        broadcaster = try Self.socket("broadcaster", in: directory, undo: ["control"], isNew: isNew)
         self.proxy = proxy.release()
         self.webSocket = webSocket.release()
-        proxyPort = Int(cl_local_port(self.proxy))
-        webSocketPort = Int(cl_local_port(self.webSocket))
-        directory = RuntimeDirectory.path(settings, port: proxyPort)
-        try Self.makeDirectory(directory)
-        control = try Self.unix(directory + "/control")
-        broadcaster = try Self.unix(directory + "/broadcaster")
+    }
+
+    /// A socket in the folder; a start that fails takes back what it has made.
+    private static func socket(_ name: String, in directory: String, undo: [String], isNew: Bool) throws(StartFailure) -> Descriptor {
+        do throws(StartFailure) {
+            return try unix("\(directory)/\(name)")
+        } catch {
+            for made in undo { unlink("\(directory)/\(made)") }
+            if isNew { rmdir(directory) }
+            throw error
+        }
     }
 
     private static func tcp(_ host: String, _ port: Int, _ setting: String) throws(StartFailure) -> Descriptor {
@@ -59,8 +70,9 @@ final class Listeners {
         throw StartFailure(-result == EADDRINUSE ? .unavailable : .configuration, sentence)
     }
 
-    private static func makeDirectory(_ path: String) throws(StartFailure) {
-        if mkdir(path, 0o700) == 0 { return }
+    /// Whether it was not there before.
+    private static func makeDirectory(_ path: String) throws(StartFailure) -> Bool {
+        if mkdir(path, 0o700) == 0 { return true }
         var status = stat()
         guard errno == EEXIST, lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw StartFailure(.configuration, "cannot make the runtime directory \(path): \(SystemError.text(errno)): set TRUTHTABLE_RUNTIME_DIR")
@@ -69,6 +81,7 @@ final class Listeners {
             throw StartFailure(
                 .configuration, "the runtime directory \(path) belongs to somebody else or is open to others: remove it or set TRUTHTABLE_RUNTIME_DIR")
         }
+        return false
     }
 
     private static func unix(_ path: String) throws(StartFailure) -> Descriptor {

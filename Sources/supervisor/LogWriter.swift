@@ -20,8 +20,10 @@ final class LogWriter: Sendable {
     private let inbox = Mutex(Inbox())
     private let wakeup: Wakeup
     private let ended: Wakeup
+    private let output: Int32
 
-    init() throws(SystemError) {
+    init(into output: Int32 = STDERR_FILENO) throws(SystemError) {
+        self.output = output
         wakeup = try Wakeup()
         ended = try Wakeup()
         try startThread("tt-log") { [self] in run() }
@@ -57,7 +59,7 @@ final class LogWriter: Sendable {
                     for (origin, number) in added {
                         next &+= 1
                         guard (try? loop.add(number, .readable, Token(kind: 2, slot: next))) != nil else { close(number); continue }
-                        pipes[next] = LogPipe(Descriptor(owning: number), origin: origin)
+                        pipes[next] = LogPipe(Descriptor(owning: number), origin: origin, output: output)
                     }
                 } else if let pipe = pipes[token.slot], !pipe.readOnce() {
                     pipes[token.slot] = nil
@@ -76,12 +78,14 @@ final class LogWriter: Sendable {
 private final class LogPipe {
     private let descriptor: Descriptor
     private let origin: String
+    private let output: Int32
     private var line: [UInt8] = []
     private(set) var isDry = false
 
-    init(_ descriptor: consuming Descriptor, origin: String) {
+    init(_ descriptor: consuming Descriptor, origin: String, output: Int32) {
         self.descriptor = descriptor
         self.origin = origin
+        self.output = output
     }
 
     /// False when the child's end is closed.
@@ -104,16 +108,16 @@ private final class LogPipe {
         guard !line.isEmpty else { return }
         // Lines of `Log` begin with their time; anything else (a trap's message, a library's) gets one.
         let isOurs = line.count > 25 && line[0] == UInt8(ascii: "2") && line[10] == UInt8(ascii: "T")
-        var output: [UInt8] = isOurs ? [] : Array("\(Timestamp.now()) error \(origin) ".utf8)
-        output += line
-        output.append(UInt8(ascii: "\n"))
+        var text: [UInt8] = isOurs ? [] : Array("\(Timestamp.now()) error \(origin) ".utf8)
+        text += line
+        text.append(UInt8(ascii: "\n"))
         line.removeAll(keepingCapacity: true)
-        var rest = output[...]
+        var rest = text[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes { write(output, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             if count < 0, errno == EAGAIN {
-                var wait = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+                var wait = pollfd(fd: output, events: Int16(POLLOUT), revents: 0)
                 poll(&wait, 1, -1)
                 continue
             }
