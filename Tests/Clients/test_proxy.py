@@ -348,7 +348,8 @@ def test_large_bodies_both_ways(upstream, port):
     assert len(answer.body) == BIG and answer.body == data
 
 
-def test_large_chunked_bodies_both_ways(upstream, port):
+def test_large_chunked_bodies_both_ways(upstream, start):
+    port = start(upstream.url).port  # with the usual time limits: the upstream here is slow to read
     data = os.urandom(1 << 16) * (BIG >> 16)
 
     def answer(wire, request):
@@ -555,10 +556,10 @@ def test_a_reset_upstream_is_a_502(upstream, port):
 
 
 def test_a_refused_upstream_is_a_502(start):
-    gone = Upstream()
-    gone.close()
-    product = start(gone.url)
-    answer = exchange(product.port, post(b"{}"))
+    with socket.socket() as taken:  # bound and not listening: nobody else gets this port
+        taken.bind(("127.0.0.1", 0))
+        product = start(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        answer = exchange(product.port, post(b"{}"))
     assert (answer.status, json.loads(answer.body)) == (502, {"error": "upstream unavailable"})
     assert "refused" in product.log.lower()
 
