@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
