@@ -7,6 +7,7 @@ import HTTP
 import IPC
 import Testing
 
+@testable import Role
 @testable import broadcaster
 
 @Suite(.serialized)
