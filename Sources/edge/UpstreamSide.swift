@@ -204,9 +204,9 @@ extension Proxy {
         runClock(upstream)
         let client = clients.at(index)
         if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
-        // The client may have been held up by this upstream.
-        if before >= Self.highWater, connection.pointee.output.count < Self.highWater / 4, client.pointee.hasMore || !client.pointee.received.isEmpty {
-            continueClient(index)
+        // The client may have been held up by this upstream, and the socket may have taken what waited bit by bit.
+        if before >= Self.lowWater, connection.pointee.output.count < Self.lowWater, client.pointee.hasMore || !client.pointee.received.isEmpty {
+            readAgain.append((true, UInt32(index), clients.generation(index)))
         }
     }
 
