@@ -210,6 +210,7 @@ extension Proxy {
         client.pointee.exchange.keepAlive = requestHead.keepAlive && !isDraining
         client.pointee.exchange.requestBody = BodyReader(requestHead.framing)
         client.pointee.exchange.requestBodyIsChunked = requestHead.framing == .chunked
+        client.pointee.exchange.awaitsContinue = requestHead.expectsContinue
         clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
         name(index, bytes)
         if case .length(let count) = requestHead.framing, count > UInt64(settings.maxRequestBodyBytes) {
