@@ -95,6 +95,8 @@ struct EdgeRole: RoleLogic, ~Copyable {
 
     mutating func turnEnded() {
         proxy.continueReading()
+        // Readiness comes once for what arrived: there would be none for what was left.
+        if !proxy.readAgain.isEmpty { birth.loop.schedule(Token(kind: EdgeToken.again), at: birth.loop.now) }
         if !proxy.captures.isEmpty { captureChannelEnded(proxy.captures.flush(in: birth.loop)) }
     }
 
