@@ -268,6 +268,6 @@ def test_log_lines_that_people_search_for(product):
     """FEATURES T17."""
     request_id = ask(product, QUESTIONS[0]["request"])
     with Dashboard(product.ws_url):
-        wait_until(lambda: "Client connected (total: " in product.log, what="the line of a connected client")
-    line = wait_until(lambda: [line for line in product.log.splitlines() if "Audit completed" in line and request_id in line], what="the line of the audit")[0]
+        product.wait_logged("Client connected (total: ")
+    line = product.wait_logged("Audit completed", request_id)
     assert "trust_score=" in line and "grade=" in line
