@@ -28,6 +28,8 @@ struct ClientConnection: ~Copyable {
     var output: BlockChain
     /// The kernel may hold more than we have read.
     var hasMore = false
+    /// It has closed its side, perhaps behind bytes that are not read yet.
+    var mayHaveEnded = false
     /// Close once `output` is empty.
     var closesAfterOutput = false
     /// ... without lingering: the answer was cut, and the client shall see that.
