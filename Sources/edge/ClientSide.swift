@@ -83,7 +83,7 @@ extension Proxy {
     /// Whether bytes from this client can be used now.
     private func wantsBytes(_ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
         switch client.pointee.phase {
-        case .head: return !client.pointee.closesAfterOutput
+        case .head: return !client.pointee.closesAfterOutput && client.pointee.output.count < Self.highWater  // else answers pile up
         case .lingering: return true
         case .exchange:
             guard !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.isResolving else { return false }
@@ -210,6 +210,7 @@ extension Proxy {
         client.pointee.exchange.keepAlive = requestHead.keepAlive && !isDraining
         client.pointee.exchange.requestBody = BodyReader(requestHead.framing)
         client.pointee.exchange.requestBodyIsChunked = requestHead.framing == .chunked
+        client.pointee.exchange.awaitsContinue = requestHead.expectsContinue
         clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
         name(index, bytes)
         if case .length(let count) = requestHead.framing, count > UInt64(settings.maxRequestBodyBytes) {
@@ -308,7 +309,7 @@ extension Proxy {
         let upstream = client.pointee.exchange.upstream
         guard upstream >= 0 else { return }
         if client.pointee.exchange.requestBodyIsChunked { _ = appendUpstream(upstream, Chunk.last) }
-        if upstreams.at(upstream).pointee.phase == .active { upstreamDeadlines[upstream] = now &+ upstreamNanoseconds }
+        runClock(upstream)
     }
 
     // MARK: Answers
@@ -356,6 +357,7 @@ extension Proxy {
     /// Writes what waits for a client; when it is caught up, whoever feeds it goes on.
     mutating func flushClient(_ index: Int) {
         let client = clients.at(index)
+        let generation = clients.generation(index)
         let before = client.pointee.output.count
         let sent = client.pointee.output.send(to: client.pointee.descriptor)
         slot.add(.clientSentBytes, UInt64(before - client.pointee.output.count))
@@ -368,10 +370,14 @@ extension Proxy {
             if client.pointee.phase == .exchange, client.pointee.exchange.requestBody.isDone { clientDeadlines[index] = .max }
         }
         let upstream = client.pointee.exchange.upstream
-        if upstream >= 0, upstreams.at(upstream).pointee.isPaused, client.pointee.output.count < Self.highWater / 4 {
+        if upstream >= 0, upstreams.at(upstream).pointee.isPaused, client.pointee.output.count < Self.lowWater {
             upstreams.at(upstream).pointee.isPaused = false
-            upstreamDeadlines[upstream] = upstreams.at(upstream).pointee.phase == .tunnel ? .max : now &+ upstreamNanoseconds
+            runClock(upstream)
             if upstreams.at(upstream).pointee.hasMore { readUpstream(upstream) }
+        }
+        // Requests that were sent ahead may have waited for this.
+        if upstream < 0, before >= Self.lowWater, let client = clients.find(UInt32(index), generation), client.pointee.output.count < Self.lowWater {
+            readAgain.append((true, UInt32(index), generation))
         }
     }
 

@@ -61,6 +61,8 @@ struct Exchange: ~Copyable {
     var wantsTunnel = false
     var requestBody = BodyReader()
     var requestBodyIsChunked = false
+    /// The client sends its body when it is told to, or has lost patience.
+    var awaitsContinue = false
     var requestBytes: UInt64 = 0
     var answerFraming = AnswerFraming.none
     var answerBegan = false
@@ -101,6 +103,7 @@ struct Exchange: ~Copyable {
         wantsTunnel = false
         requestBody = BodyReader()
         requestBodyIsChunked = false
+        awaitsContinue = false
         requestBytes = 0
         answerFraming = .none
         answerBegan = false
@@ -127,6 +130,8 @@ struct UpstreamConnection: ~Copyable {
     var phase: Phase
     /// Slot of the client it serves, -1 when idle.
     var client: Int
+    /// Bytes of requests can be sent: always without TLS, else once it is agreed on.
+    var isEstablished = false
     /// It has carried an exchange before: its death before an answer may just be the end of its idle time.
     var isReused = false
     var tls: TLSSession?

@@ -95,12 +95,14 @@ struct EdgeRole: RoleLogic, ~Copyable {
 
     mutating func turnEnded() {
         proxy.continueReading()
+        // Readiness comes once for what arrived: there would be none for what was left.
+        if !proxy.readAgain.isEmpty { birth.loop.schedule(Token(kind: EdgeToken.again), at: birth.loop.now) }
         if !proxy.captures.isEmpty { captureChannelEnded(proxy.captures.flush(in: birth.loop)) }
     }
 
     private mutating func captureChannelEnded(_ end: ChannelEnd?) {
         guard let end, let attached else { return }
-        birth.channelEnded(.capture, peer: attached.peer, generation: attached.generation, end)
+        birth.channelEnded(attached, end)
         self.attached = nil
     }
 

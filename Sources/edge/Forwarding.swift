@@ -93,6 +93,7 @@ extension Proxy {
         } else {
             let (sent, isComplete) = connection.pointee.output.send(to: connection.pointee.descriptor, followedBy: data)
             if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
+            runClock(upstream)
             if case .broken(let code) = sent { return upstreamFailed(upstream, SystemError.text(code)) }
             if !isComplete { upstreamFailed(upstream, "no memory left for requests") }
         }

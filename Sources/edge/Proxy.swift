@@ -19,6 +19,7 @@ enum EdgeToken {
     static let sweep: UInt8 = 5
     static let resolver: UInt8 = 6
     static let accept: UInt8 = 7
+    static let again: UInt8 = 8
 }
 
 struct Proxy: ~Copyable {
@@ -26,6 +27,8 @@ struct Proxy: ~Copyable {
     static let readBytes = 64 << 10
     /// A client or upstream that has this much waiting stops the reads that feed it.
     static let highWater = 256 << 10
+    /// ... and at this much they go on.
+    static let lowWater = highWater / 4
     /// Data up to this size is copied behind what waits, larger data is written from where it lies.
     static let copyBytes = 8 << 10
     /// How long a closed connection is listened to, so that its last answer is not lost to a reset.
@@ -143,7 +146,7 @@ struct Proxy: ~Copyable {
         readAgain.removeAll(keepingCapacity: true)
         for entry in again {
             if entry.isClient {
-                if clients.find(entry.slot, entry.generation) != nil { readClient(Int(entry.slot)) }
+                if clients.find(entry.slot, entry.generation) != nil { continueClient(Int(entry.slot)) }
             } else if upstreams.find(entry.slot, entry.generation) != nil {
                 readUpstream(Int(entry.slot))
             }

@@ -22,7 +22,7 @@ extension Proxy {
             connection.pointee.client = index
             connection.pointee.isReused = true
             client.pointee.exchange.upstream = upstream
-            upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+            runClock(upstream)
             return true
         }
         switch target.pointee.endpoint {
@@ -72,6 +72,7 @@ extension Proxy {
         var connection = UpstreamConnection(
             descriptor: number, target: client.pointee.exchange.target, phase: isPending ? .connecting : .active, client: index, outputPool: outputPool)
         connection.addressIndex = addressIndex
+        connection.isEstablished = target.pointee.tls == nil
         if let context = target.pointee.tls, case .tcp(let host, _) = target.pointee.endpoint {
             do throws(TLSError) {
                 connection.tls = try TLSSession(context, descriptor: number, host: host)
@@ -130,7 +131,7 @@ extension Proxy {
             let error = cl_socket_error(connection.pointee.descriptor)
             guard error == 0 else { return connectFailed(upstream, -error) }
             connection.pointee.phase = .active
-            upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+            runClock(upstream)
         }
         if readiness.mayWrite || connection.pointee.tls != nil {
             flushUpstream(upstream)
@@ -162,6 +163,30 @@ extension Proxy {
         fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(code))")
     }
 
+    // MARK: Time
+
+    /// Whose turn it is to do something, after something was done: the upstream's, within its time limit, or the client's
+    /// (it sends a request's body, or has to take what waits for it), whose limits are its own. Until TLS is agreed on, the
+    /// limit of connecting goes on.
+    func runClock(_ upstream: Int) {
+        let connection = upstreams.at(upstream)
+        let index = connection.pointee.client
+        guard connection.pointee.phase == .active, connection.pointee.isEstablished, index >= 0 else { return }
+        let client = clients.at(index)
+        let isSending = !connection.pointee.answerBegan && !client.pointee.exchange.requestBody.isDone
+        // An upstream that was asked whether to go on has to say so.
+        let isAsked = client.pointee.exchange.awaitsContinue && client.pointee.exchange.requestBytes == 0
+        let waitsForClient = connection.pointee.isPaused || (isSending && !isAsked && connection.pointee.output.isEmpty)
+        upstreamDeadlines[upstream] = waitsForClient ? .max : now &+ upstreamNanoseconds
+        guard isSending, client.pointee.phase == .exchange else { return }
+        // A client that is not read from cannot be late.
+        if connection.pointee.output.count >= Self.highWater {
+            clientDeadlines[index] = .max
+        } else if clientDeadlines[index] == .max {
+            clientDeadlines[index] = now &+ bodyNanoseconds
+        }
+    }
+
     // MARK: Requests out
 
     /// Queues bytes for an upstream; false when the exchange was ended because no memory is left.
@@ -187,11 +212,13 @@ extension Proxy {
         }
         let index = connection.pointee.client
         guard index >= 0, connection.pointee.output.count < before else { return }
+        connection.pointee.isEstablished = true
+        runClock(upstream)
         let client = clients.at(index)
         if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
-        // The client may have been held up by this upstream.
-        if before >= Self.highWater, connection.pointee.output.count < Self.highWater / 4, client.pointee.hasMore || !client.pointee.received.isEmpty {
-            continueClient(index)
+        // The client may have been held up by this upstream, and the socket may have taken what waited bit by bit.
+        if before >= Self.lowWater, connection.pointee.output.count < Self.lowWater, client.pointee.hasMore || !client.pointee.received.isEmpty {
+            readAgain.append((true, UInt32(index), clients.generation(index)))
         }
     }
 
@@ -280,7 +307,7 @@ extension Proxy {
             if client.pointee.output.count >= Self.highWater {
                 connection.pointee.isPaused = true
                 connection.pointee.hasMore = true
-                upstreamDeadlines[upstream] = .max  // the client's time runs now
+                runClock(upstream)
             }
         } else if client.pointee.phase == .head {
             continueClient(index)
@@ -292,7 +319,7 @@ extension Proxy {
         let client = clients.at(index)
         var position = 0
         if client.pointee.exchange.firstByte == 0 { client.pointee.exchange.firstByte = now }
-        upstreamDeadlines[upstream] = now &+ upstreamNanoseconds
+        runClock(upstream)
         do throws(HTTPError) {
             while !connection.pointee.answerBegan {
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
@@ -474,6 +501,7 @@ extension Proxy {
         switch connection.pointee.phase {
         case .idle: freeIdle(upstream)
         case .connecting: connectFailed(upstream, ETIMEDOUT)
+        case .active where !connection.pointee.isEstablished: upstreamFailed(upstream, "no agreement on TLS within TRUTHTABLE_CONNECT_TIMEOUT")
         case .active: upstreamFailed(upstream, connection.pointee.answerBegan ? "no byte of the answer within TRUTHTABLE_UPSTREAM_TIMEOUT" : "no answer within TRUTHTABLE_UPSTREAM_TIMEOUT")
         case .tunnel: upstreamEnded(upstream)
         }

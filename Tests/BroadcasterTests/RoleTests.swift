@@ -7,6 +7,7 @@ import HTTP
 import IPC
 import Testing
 
+@testable import Role
 @testable import broadcaster
 
 @Suite(.serialized)
@@ -94,6 +95,7 @@ struct RoleTests {
         test.turn(for: 50)
         #expect(!test.isAttached)
         #expect(test.slot.value(.framesMalformed) == 1)
+        #expect(test.birth.givenUp.messages.map(\.channel.generation) == [1], "the supervisor is asked for a new one")
         try test.attach()
         test.turn(for: 20)
         #expect(test.subscriptions.last == Subscribe(epoch: 7, sequence: 1))
