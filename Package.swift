@@ -33,13 +33,13 @@ let package = Package(
         role("edge", ["Role", "Outbound", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),
         role("auditor", ["Role", "Auditing", "IPC", "Telemetry", "Configuration", "EventLoop"]),
-        role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
+        role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         role("mockllm", ["Inbound", "HTTP", "JSON", "EventLoop", "CLinux"]),
 
         module("Role", ["IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         module("Auditing", ["JSON"]),
-        module("Outbound", ["TLS", "EventLoop", "CLinux"]),
-        module("Inbound", ["HTTP", "TLS", "EventLoop", "CLinux"]),
+        module("Outbound", ["EventLoop", "CLinux"]),
+        module("Inbound", ["HTTP", "COpenSSL", "EventLoop", "CLinux"]),
         module("HTTP"),
         module("JSON"),
         module("IPC", ["Configuration", "EventLoop", "CLinux"]),
@@ -66,5 +66,6 @@ let package = Package(
         tests("Configuration", ["Configuration"]),
         tests("TLS", ["TLS", "EventLoop", "CLinux"]),
         tests("EventLoop", ["EventLoop"]),
+        tests("Tidy", ["Configuration"]),
     ]
 )

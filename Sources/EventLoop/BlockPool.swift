@@ -1,5 +1,5 @@
 // Memory for bytes in flight: a bounded pool of fixed-size blocks, and chains of them. Captures, outboxes and slow
-// readers' answers live here, because freed buffers of many sizes stay in the heap (SWIFT.md, "Start and size").
+// readers' answers live here, because freed buffers of many sizes stay in the heap: the process would keep its peak size.
 import Glibc
 
 /// One block: a header and `BlockPool.payloadBytes` of payload, of which start..<end is filled.
