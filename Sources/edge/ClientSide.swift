@@ -315,7 +315,10 @@ extension Proxy {
         clientDeadlines[index] = .max
         let upstream = client.pointee.exchange.upstream
         guard upstream >= 0 else { return }
-        if client.pointee.exchange.requestBodyIsChunked { _ = appendUpstream(upstream, Chunk.last) }
+        if client.pointee.exchange.requestBodyIsChunked, !client.pointee.exchange.lastChunkIsWritten {
+            client.pointee.exchange.lastChunkIsWritten = true
+            guard appendUpstream(upstream, Chunk.last) else { return }
+        }
         runClock(upstream)
     }
 

@@ -65,6 +65,8 @@ struct Exchange: ~Copyable {
     var requestBodyIsChunked = false
     /// The client sends its body when it is told to, or has lost patience.
     var awaitsContinue = false
+    /// The end of a chunked body stands behind its data: it is written once, however often the request changes connections.
+    var lastChunkIsWritten = false
     var requestBytes: UInt64 = 0
     var answerFraming = AnswerFraming.none
     var answerBegan = false
@@ -106,6 +108,7 @@ struct Exchange: ~Copyable {
         requestBody = BodyReader()
         requestBodyIsChunked = false
         awaitsContinue = false
+        lastChunkIsWritten = false
         requestBytes = 0
         answerFraming = .none
         answerBegan = false
