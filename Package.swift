@@ -28,7 +28,7 @@ let package = Package(
         .executable(name: "truthtable", targets: ["truthtable"])
     ],
     targets: [
-        role("truthtable", ["Role", "Configuration", "EventLoop", "CLinux"]),
+        role("truthtable", ["Role", "Auditing", "JSON", "Configuration", "EventLoop", "CLinux"]),
         role("supervisor", ["Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         role("edge", ["Role", "Outbound", "HTTP", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),

@@ -28,6 +28,7 @@ package struct EmbeddedEngine: Sendable {
 
     private let auditCase: AuditCase
     private let limits: EngineLimits
+    private let everySentence: Bool
     private let answer: [UInt8]
     private var phase = Phase.splitting
     private var work = 0
@@ -46,8 +47,10 @@ package struct EmbeddedEngine: Sendable {
     private var places: [Int] = []
     private var isPartial: Bool
 
-    package init(_ auditCase: AuditCase, limits: EngineLimits = EngineLimits()) {
+    /// - Parameter everySentence: the answer is known to be a claim: greetings, questions and remarks in it are judged too.
+    package init(_ auditCase: AuditCase, limits: EngineLimits = EngineLimits(), everySentence: Bool = false) {
         self.auditCase = auditCase
+        self.everySentence = everySentence
         self.limits = limits
         answer = Array(auditCase.answer.utf8)
         isPartial = auditCase.contextIsPartial
@@ -94,7 +97,7 @@ package struct EmbeddedEngine: Sendable {
     // MARK: Phases
 
     private mutating func split() {
-        (claims, omittedClaims) = ClaimSplitter.claims(in: answer, limit: limits.claims)
+        (claims, omittedClaims) = ClaimSplitter.claims(in: answer, limit: limits.claims, everySentence: everySentence)
         spend(answer.count)
         guard auditCase.contextState == .found else {
             let why = Self.whyUnverifiable(auditCase.contextState)

@@ -9,13 +9,13 @@ struct Claim: Equatable, Sendable {
 
 enum ClaimSplitter {
     /// The claims of an answer, and how many more there are than the limit.
-    static func claims(in answer: [UInt8], limit: Int) -> (claims: [Claim], omitted: Int) {
+    static func claims(in answer: [UInt8], limit: Int, everySentence: Bool = false) -> (claims: [Claim], omitted: Int) {
         var claims: [Claim] = []
         var omitted = 0
         for block in proseBlocks(of: answer) {
             for sentence in Sentences.ranges(in: answer, block) {
                 let range = withoutMarks(answer, sentence)
-                guard isClaim(answer, range) else { continue }
+                guard everySentence ? answer[range].contains(where: ASCII.isWord) : isClaim(answer, range) else { continue }
                 if claims.count < limit { claims.append(Claim(range: range)) } else { omitted += 1 }
             }
         }

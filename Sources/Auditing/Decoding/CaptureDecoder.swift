@@ -16,18 +16,28 @@ package enum CaptureDecoder {
         let answer = response.answer
         guard answer.utf8.contains(where: { !ASCII.isSpace($0) }) else { return .notAuditable(.notAuditable) }
 
-        // A request that is no JSON has no question and no documents, but its answer can still be shown.
+        return .auditable(auditCase(of: exchange, answer: cut(answer), response))
+    }
+
+    /// Question and documents alone, of an exchange whose answer does not matter or is not there.
+    package static func context(of exchange: CapturedExchange) -> AuditCase {
+        var response = AnswerAssembler()
+        if isReadable(exchange.requestContentEncoding), isReadable(exchange.responseContentEncoding) { _ = read(exchange, into: &response) }
+        return auditCase(of: exchange, answer: cut(response.answer), response)
+    }
+
+    /// A request that is no JSON has no question and no documents, but its answer can still be shown.
+    private static func auditCase(of exchange: CapturedExchange, answer: String, _ response: AnswerAssembler) -> AuditCase {
         let body = try? exchange.requestTruncated
             ? JSONValue(parsingCut: exchange.requestBody.span) : JSONValue(parsing: exchange.requestBody.span)
         let prompt = Prompt(body ?? .null)
         var extraction = ContextExtractor()
         extraction.extract(from: prompt, responseDocuments: response.documents)
-        return .auditable(
-            AuditCase(
-                requestID: exchange.requestID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
-                documents: extraction.documents, contextState: extraction.state,
-                contextIsPartial: extraction.isPartial || prompt.isPartial || exchange.requestTruncated,
-                answer: cut(answer), truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage))
+        return AuditCase(
+            requestID: exchange.requestID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
+            documents: extraction.documents, contextState: extraction.state,
+            contextIsPartial: extraction.isPartial || prompt.isPartial || exchange.requestTruncated,
+            answer: answer, truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
     }
 
     private static func isReadable(_ coding: String) -> Bool {
@@ -73,7 +83,7 @@ package enum CaptureDecoder {
         return true
     }
 
-    private static func cut(_ answer: String) -> String {
+    static func cut(_ answer: String) -> String {
         guard answer.utf8.count > answerLimitBytes else { return answer }
         return String(decoding: Array(answer.utf8.prefix(ASCII.boundary(in: answer.utf8, atMost: answerLimitBytes))), as: UTF8.self)
     }
