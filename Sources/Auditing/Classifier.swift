@@ -4,16 +4,17 @@
 import Glibc
 
 enum Classifier {
-    /// - Parameter coverage: share of the claim's weight that stands in its evidence, 0…1.
-    static func probability(coverage: Double, mismatches: [Mismatch]) -> Double {
-        var logit = 9.0 * (coverage - 0.55)
-        for mismatch in mismatches {
+    static func probability(_ features: ClaimFeatures) -> Double {
+        var logit = 9.0 * (features[.coverage] - 0.55)
+        for mismatch in features.mismatches {
             switch mismatch.kind {
             case .numberReplaced: logit -= 4
             case .numberAbsent: logit -= 2
             case .nameReplaced: logit -= 3
             case .nameAbsent: logit -= 1.5
             case .negation: logit -= 3.5
+            case .opposite: logit -= 2
+            case .sibling: logit -= 1
             }
         }
         return min(0.99, max(0.01, 1 / (1 + exp(-logit))))
@@ -25,8 +26,8 @@ enum Classifier {
             switch mismatch.kind {
             case .numberReplaced: coverage >= 0.5
             case .nameReplaced: coverage >= 0.7
-            case .negation: coverage >= 0.7
-            case .numberAbsent, .nameAbsent: false
+            case .negation, .opposite: coverage >= 0.7
+            case .numberAbsent, .nameAbsent, .sibling: false
             }
         }
     }

@@ -132,7 +132,7 @@ package struct EmbeddedEngine: Sendable {
                 isPartial = true
                 text.removeLast(text.count - ASCII.boundary(in: content.content.utf8, atMost: limits.documentBytes))
             }
-            sentences = Sentences.ranges(in: text, 0..<text.count, limit: limits.evidenceSentences)
+            sentences = Sentences.members(in: text, limit: limits.evidenceSentences) ?? Sentences.ranges(in: text, 0..<text.count, limit: limits.evidenceSentences)
             sentence = 0
             index.add(document: text)
             places.append(document)
@@ -142,45 +142,29 @@ package struct EmbeddedEngine: Sendable {
     }
 
     private mutating func match(_ claim: Claim) {
-        let tokens = Tokenizer.tokens(of: answer, claim.range)
-        let quantities = Quantities.all(in: answer, tokens)
-        var stems: [UInt64] = []
-        var weights: [Double] = []
-        var words: [Range<Int>] = []
-        for token in tokens where !token.isStop && stems.count < min(64, limits.claimWords) && !stems.contains(token.stem) {
-            stems.append(token.stem)
-            weights.append(weight(of: token))
-            words.append(token.range)
-        }
+        let text = ClaimText(answer, claim.range, wordLimit: limits.claimWords, index: index)
         spend(claim.range.count * 2 + 200)
-        let total = weights.reduce(0, +)
-        guard total > 0 else {
+        guard text.totalWeight > 0 else {
             verdicts.append(unverifiable(claim, "It says nothing that could be looked up."))
             return
         }
-        let (windows, searched) = index.windows(for: stems, weights: weights, limit: 3)
-        spend(searched)
-
-        let finder = MismatchFinder(answer: answer, claim: claim.range, tokens: tokens, quantities: quantities, index: index)
-        var best: (probability: Double, coverage: Double, mismatches: [Mismatch], quote: EvidenceQuote)?
-        for window in windows {
-            guard let (place, range) = index.range(of: window) else { continue }
-            let coverage = weights.indices.reduce(0) { $0 + (window.mask >> UInt64($1) & 1 == 1 ? weights[$1] : 0) } / total
-            let mismatches = finder.mismatches(in: index.texts[place], range, coverage: coverage)
-            spend(range.count * 2)
-            let probability = Classifier.probability(coverage: coverage, mismatches: mismatches)
-            guard probability > best?.probability ?? -1 else { continue }
-            let unmatched = words.indices.filter { window.mask >> UInt64($0) & 1 == 0 }.prefix(12).map { answer.text(words[$0]) }
-            best = (probability, coverage, mismatches, quote(place, range, unmatched))
+        let match = ClaimMatch(text, in: index, windowLimit: 3)
+        spend(match.work)
+        guard let window = match.windows.first, let (place, range) = index.range(of: window.sentences) else {
+            let features = ClaimFeatures(without: match)
+            var verdict = unsupported(claim, probability: Classifier.probability(features), evidence: [], "No document speaks of it.")
+            verdict.features = features.values
+            verdicts.append(verdict)
+            return
         }
-        verdicts.append(judge(claim, best.map { ($0.probability, $0.coverage, $0.mismatches, $0.quote) }))
-    }
-
-    /// Rare words, names and numbers tell more; a word that no document holds tells most.
-    private func weight(of token: Token) -> Double {
-        let frequency = Double(index.frequency(of: token.stem))
-        let rarity = 1 - frequency / Double(max(1, index.sentences.count)) / 2
-        return rarity * (token.isNumber ? 1.6 : token.isCapitalised ? 1.3 : 1)
+        let features = ClaimFeatures(match, window, in: index)
+        spend(range.count * 2 + match.hits.count * 8)
+        let probability = Classifier.probability(features)
+        let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
+        let evidence = quote(place, range, missing.prefix(12).map { answer.text(text.words[$0].token.range) })
+        var verdict = judge(claim, (probability, features[.coverage], features.mismatches, evidence))
+        verdict.features = features.values
+        verdicts.append(verdict)
     }
 
     // MARK: Judgement
@@ -248,7 +232,9 @@ package struct EmbeddedEngine: Sendable {
             switch mismatch.kind {
             case .numberReplaced, .nameReplaced: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             case .numberAbsent, .nameAbsent: "\(document) does not hold \(mismatch.said)"
-            case .negation: "one of answer and \(document) denies it (\"\(mismatch.said)\")"
+            case .negation:
+                mismatch.said.isEmpty ? "\(document) denies it (\"\(mismatch.found)\")" : "the answer denies it (\"\(mismatch.said)\"), \(document) does not"
+            case .opposite, .sibling: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             }
         }
         let text = parts.joined(separator: "; ")

@@ -23,6 +23,8 @@ package struct ClaimVerdict: Sendable {
     package var reasoning: String
     /// What the classifier was given; nil for claims that it did not see.
     package var features: [Double]?
+    /// Their names, with the sign of what more of each does to the probability.
+    package static let featureNames = ClaimFeatures.Name.allCases.map { ($0.raisesSupport ? "+" : "-") + "\($0)" }
 
     package init(
         claim: String, start: Int, end: Int, verdict: ClaimOutcome, confidence: Double, probability: Double?, evidence: [EvidenceQuote] = [], reasoning: String

@@ -107,9 +107,9 @@ struct AuditLines {
             writer.member("reasoning", claim.reasoning)
             if options.showsFeatures, let features = claim.features {
                 writer.name("features")
-                writer.beginArray()
-                for feature in features { writer.double((feature * 1e5).rounded() / 1e5) }
-                writer.endArray()
+                writer.beginObject()
+                for (name, feature) in zip(ClaimVerdict.featureNames, features) { writer.member(name, (feature * 1e5).rounded() / 1e5) }
+                writer.endObject()
             }
             writer.endObject()
         }

@@ -14,11 +14,16 @@ struct Quantity {
     var kind: Kind
     var value: Double
     /// Stem of the word that follows, such as `metres`; 0 if none does.
-    var unit: UInt64
+    var unit: UInt32
     /// With sign, scale and unit.
     var range: Range<Int>
     /// Index of its first token.
     var token: Int
+
+    var bound = Bound.exact
+
+    /// `more than n`, `at most n`, `about n`.
+    enum Bound { case exact, atLeast, atMost, about }
 
     /// Of one type: what the one says, the other could say instead.
     func isComparable(to other: Quantity) -> Bool {
@@ -26,36 +31,43 @@ struct Quantity {
         return kind != .plain || (unit == other.unit && unit != 0)
     }
 
-    /// The same number, written perhaps in another way (`2,400` and `2.4 thousand`).
+    /// The same number, written perhaps in another way (`2,400` and `2.4 thousand`), or one within this one's bounds.
     func equals(_ other: Quantity) -> Bool {
         guard (kind == .month) == (other.kind == .month) else { return false }
         guard kind == other.kind || kind == .plain || other.kind == .plain || kind == .year || other.kind == .year else { return false }
+        let isPlain = kind == .plain && (unit == 0 || other.unit == 0 || unit == other.unit)
+        switch bound {
+        case .atLeast where isPlain || kind == other.kind && kind != .plain && kind != .month: if other.value >= value, other.value <= value * 20 { return true }
+        case .atMost where isPlain || kind == other.kind && kind != .plain && kind != .month: if other.value <= value, other.value * 20 >= value { return true }
+        case .about where kind == other.kind && kind != .year && kind != .month: if abs(value - other.value) <= abs(value) * 0.1 { return true }
+        default: break
+        }
         return abs(value - other.value) <= max(abs(value), abs(other.value)) * 1e-9
     }
 }
 
 enum Quantities {
     /// Values by the stem that `Tokenizer` gives to words for numbers.
-    private static let words: [UInt64: Double] = {
-        var words: [UInt64: Double] = [:]
+    private static let words: [UInt32: Double] = {
+        var words: [UInt32: Double] = [:]
         for value in Array(0...20) + [30, 40, 50, 60, 70, 80, 90] where value != 1 { words[Tokenizer.hash(String(value).utf8)] = Double(value) }
         return words
     }()
 
-    private static let scales: [UInt64: Double] = [
+    private static let scales: [UInt32: Double] = [
         Tokenizer.stem(of: "hundred"): 1e2, Tokenizer.stem(of: "thousand"): 1e3, Tokenizer.stem(of: "million"): 1e6, Tokenizer.stem(of: "billion"): 1e9,
         Tokenizer.stem(of: "trillion"): 1e12,
     ]
 
-    private static let months: [UInt64: Double] = {
-        var months: [UInt64: Double] = [:]
+    private static let months: [UInt32: Double] = {
+        var months: [UInt32: Double] = [:]
         let names = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
         for (index, name) in names.enumerated() { months[Tokenizer.stem(of: name)] = Double(index + 1) }
         return months
     }()
 
-    private static let percent: Set<UInt64> = [Tokenizer.stem(of: "percent"), Tokenizer.stem(of: "percentage")]
-    private static let currencies: [UInt64: String] = [
+    private static let percent: Set<UInt32> = [Tokenizer.stem(of: "percent"), Tokenizer.stem(of: "percentage")]
+    private static let currencies: [UInt32: String] = [
         Tokenizer.stem(of: "dollars"): "$", Tokenizer.stem(of: "usd"): "$", Tokenizer.stem(of: "euros"): "€", Tokenizer.stem(of: "eur"): "€",
         Tokenizer.stem(of: "pounds"): "£", Tokenizer.stem(of: "gbp"): "£", Tokenizer.stem(of: "yen"): "¥",
     ]
@@ -83,6 +95,7 @@ enum Quantities {
                 index += 1
             }
             quantity.value = value
+            quantity.bound = bound(bytes, tokens, before: first)
             if let sign = sign(bytes, before: token.range.lowerBound) {
                 quantity.kind = .money(sign.text)
                 quantity.range = sign.start..<quantity.range.upperBound
@@ -108,6 +121,28 @@ enum Quantities {
             result.append(quantity)
         }
         return result
+    }
+
+    private static let atLeast = stems("over above exceed exceeding least beyond minimum")
+    private static let atMost = stems("under below most maximum upto within")
+    private static let about = stems("about around approximately approx roughly nearly almost circa some estimated")
+    private static let more = stems("more greater higher longer older larger later bigger")
+    private static let less = stems("less fewer lower shorter younger smaller earlier")
+    private static let than = Tokenizer.stem(of: "than")
+    private static let upTo = (Tokenizer.stem(of: "up"), Tokenizer.stem(of: "to"))
+
+    private static func stems(_ words: String) -> Set<UInt32> { Set(words.split(separator: " ").map { Tokenizer.stem(of: String($0)) }) }
+
+    /// What the two words before a number say of it.
+    private static func bound(_ bytes: [UInt8], _ tokens: [Token], before index: Int) -> Quantity.Bound {
+        guard index > 0, tokens[index].range.lowerBound - tokens[index - 1].range.upperBound <= 3 else { return .exact }
+        let last = tokens[index - 1].stem
+        if index > 1 {
+            let first = tokens[index - 2].stem
+            if last == than { return more.contains(first) ? .atLeast : less.contains(first) ? .atMost : .exact }
+            if first == upTo.0, last == upTo.1 { return .atMost }
+        }
+        return atLeast.contains(last) ? .atLeast : atMost.contains(last) ? .atMost : about.contains(last) ? .about : .exact
     }
 
     /// `1200 people` counts, `1200` alone is a year; a capitalised word after it is no unit.
