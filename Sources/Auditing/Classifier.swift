@@ -4,20 +4,37 @@
 import Glibc
 
 enum Classifier {
-    static func probability(_ features: ClaimFeatures) -> Double {
-        var logit = 9.0 * (features[.coverage] - 0.55)
-        for mismatch in features.mismatches {
-            switch mismatch.kind {
-            case .numberReplaced: logit -= 4
-            case .numberAbsent: logit -= 2
-            case .nameReplaced: logit -= 3
-            case .nameAbsent: logit -= 1.5
-            case .negation: logit -= 3.5
-            case .opposite: logit -= 2
-            case .sibling: logit -= 1
-            }
+    /// The belief before calibration. Weights of features that raise support are positive, of those that lower it negative, and
+    /// those behind the hidden units positive: so every feature keeps its sign, whatever the others are.
+    static func logit(_ features: ClaimFeatures) -> Double {
+        typealias Parameters = ClassifierParameters
+        let stride = Parameters.offsets.count
+        // Parameters of other features are good enough to fit new ones by.
+        let count = min(stride, features.values.count)
+        var logit = Parameters.bias
+        for feature in 0..<count {
+            let value = features.values[feature] - Parameters.offsets[feature]
+            logit += Parameters.direct[feature] * value
         }
-        return min(0.99, max(0.01, 1 / (1 + exp(-logit))))
+        for unit in 0..<Parameters.outputs.count {
+            var sum = Parameters.hiddenBiases[unit]
+            for feature in 0..<count { sum += Parameters.hidden[unit * stride + feature] * (features.values[feature] - Parameters.offsets[feature]) }
+            logit += Parameters.outputs[unit] * tanh(sum)
+        }
+        return logit
+    }
+
+    static func probability(_ features: ClaimFeatures) -> Double { calibrated(logit(features)) }
+
+    /// From belief to probability: straight lines between points that rise.
+    static func calibrated(_ logit: Double) -> Double {
+        let points = ClassifierParameters.calibration
+        guard let first = points.first, let last = points.last else { return 0.5 }
+        if logit <= first.logit { return first.probability }
+        for (low, high) in zip(points, points.dropFirst()) where logit < high.logit {
+            return low.probability + (high.probability - low.probability) * (logit - low.logit) / (high.logit - low.logit)
+        }
+        return last.probability
     }
 
     /// Whether the evidence says otherwise, which is more than saying nothing: it speaks of the same thing, and a value is another there.

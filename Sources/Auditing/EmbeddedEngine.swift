@@ -162,7 +162,7 @@ package struct EmbeddedEngine: Sendable {
         let probability = Classifier.probability(features)
         let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
         let evidence = quote(place, range, missing.prefix(12).map { answer.text(text.words[$0].token.range) })
-        var verdict = judge(claim, (probability, features[.coverage], features.mismatches, evidence))
+        var verdict = judge(claim, (probability, features.coverage, features.mismatches, evidence))
         verdict.features = features.values
         verdicts.append(verdict)
     }

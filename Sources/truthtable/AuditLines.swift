@@ -108,7 +108,7 @@ struct AuditLines {
             if options.showsFeatures, let features = claim.features {
                 writer.name("features")
                 writer.beginObject()
-                for (name, feature) in zip(ClaimVerdict.featureNames, features) { writer.member(name, (feature * 1e5).rounded() / 1e5) }
+                for (name, feature) in zip(ClaimVerdict.featureNames, features) { writer.member(name, (feature * 1e6).rounded() / 1e6) }
                 writer.endObject()
             }
             writer.endObject()

@@ -7,14 +7,37 @@ import Glibc
 struct ClaimFeatures {
     enum Name: Int, CaseIterable {
         // More of these never lowers support.
-        case coverage, documentCoverage, allCoverage, documentAllCoverage, formCoverage, stemCoverage, untitledCoverage, plainCoverage, tailCoverage, bigrams, pairs, order, exactness
+
+        /// Weight of the claim's words that any document holds: the same or nearly the same, and the same only.
+        case documentCoverage, stemCoverage
+        /// Share of all its words, the common ones too, that stand in a document as they are.
+        case formCoverage
+        /// Weight of the words of the passage: without names and numbers; more for later words; most for the last, which say what is new.
+        case plainCoverage, tailCoverage, endCoverage
+        /// Share of neighbours that are neighbours in the passage; of words that stand near their neighbours somewhere; of words in the claim's order;
+        /// of words in the same form.
+        case bigrams, pairs, order, exactness
+
         // More of these never raises it.
-        case missing, missingHere, run, largestHole, numberReplaced, numberAbsent, numberElsewhere, nameReplaced, nameAbsent, nameUnbound, unbound
-        case negation, opposite, sibling, absolutes, comparatives, firstPerson, substituted, inserted, negationExcess, wordReplaced, stopReplaced, wordInserted, wordDenied, wordNameReplaced
+
+        /// Weight of the words that no document, or not this passage, holds; of the longest run of them; of the largest.
+        case missing, missingHere, run, largestHole
+        /// Numbers for which the passage has another, that no document holds, that stand elsewhere only.
+        case numberReplaced, numberAbsent, numberElsewhere
+        /// Names for which the passage has another, that no document holds, that stand apart from their neighbours; the latter of any word.
+        case nameReplaced, nameAbsent, nameUnbound, unbound
+        /// A denial on one side only, within the scope of words that fit; an opposite; another kind of the same thing.
+        case negation, opposite, sibling
+        /// Words such as `only` and `always`, `before` and `less`, `I` that the passage does not hold.
+        case absolutes, comparatives, firstPerson
+        /// A denial where the passage has none at all; between words that are repeated one by one; a name changed between such.
+        case negationExcess, wordDenied, wordNameReplaced
 
         var raisesSupport: Bool { rawValue <= Name.exactness.rawValue }
     }
 
+    /// Share of the claim's weight that stands in the passage.
+    private(set) var coverage = 0.0
     private(set) var values = [Double](repeating: 0, count: Name.allCases.count)
     private(set) var mismatches: [Mismatch] = []
 
@@ -38,7 +61,6 @@ struct ClaimFeatures {
         self[.missingHere] = log1p(total)
         self[.run] = log1p(total)
         self[.largestHole] = match.claim.words.reduce(0) { max($0, $1.weight) }
-        self[.inserted] = min(4, Double(match.claim.words.count))
         self[.numberAbsent] = min(2, Double(match.claim.quantities.count))
         self[.nameAbsent] = min(3, Double(match.claim.words.count { $0.isName && !$0.token.isNumber }))
     }
@@ -59,19 +81,17 @@ struct ClaimFeatures {
         let titled = match.titles[index.sentences[window.sentences.lowerBound].document] ?? 0
         let covered = match.score(exact: here | titled, akin: hereAkin)
         let coveredAnywhere = match.score(exact: match.exact, akin: match.akin)
-        self[.coverage] = covered / total
+        coverage = covered / total
         self[.documentCoverage] = coveredAnywhere / total
         self[.missing] = log1p(total - coveredAnywhere)
         self[.missingHere] = log1p(total - covered)
 
         // All words, the common ones too, as they stand.
-        var all = 0
         var stopsMissing = (absolutes: 0.0, comparatives: 0.0, firstPerson: 0.0)
         var exactForms = 0
         var partners = 0
         for (place, token) in claim.tokens.enumerated() {
             let isHere = token.isStop ? alignment.stops.contains(token.stopNumber) : alignment.partner[place] >= 0
-            if isHere { all += 1 }
             if !token.isStop, alignment.partner[place] >= 0 {
                 partners += 1
                 if index.tokens[alignment.window.lowerBound + alignment.partner[place]].exact == token.exact { exactForms += 1 }
@@ -81,25 +101,23 @@ struct ClaimFeatures {
             if Self.comparatives.contains(token.stopNumber) || Self.comparativeForms.contains(token.exact) { stopsMissing.comparatives += 1 }
             if Self.firstPerson.contains(token.stopNumber) { stopsMissing.firstPerson += 1 }
         }
-        let count = max(1, claim.tokens.count)
-        self[.allCoverage] = Double(all) / Double(count)
-        self[.untitledCoverage] = match.score(exact: here, akin: hereAkin) / total
         var plain = (covered: 0.0, total: 0.0)
         var tail = (covered: 0.0, total: 0.0)
+        var end = (covered: 0.0, total: 0.0)
         for (number, word) in claim.words.enumerated() {
             let bit = UInt64(1) << UInt64(number)
             let covered = (here | titled) & bit != 0 ? 1 : hereAkin & bit != 0 ? ClaimMatch.akinCredit : 0
             let position = word.weight * (0.2 + Double(word.place) / Double(max(1, claim.tokens.count)))
             tail = (tail.covered + position * covered, tail.total + position)
+            let steep = word.weight * position * position
+            end = (end.covered + steep * covered, end.total + steep)
             if !word.isName, !word.token.isNumber { plain = (plain.covered + word.weight * covered, plain.total + word.weight) }
         }
         self[.plainCoverage] = plain.total > 0 ? plain.covered / plain.total : covered / total
         self[.tailCoverage] = tail.total > 0 ? tail.covered / tail.total : 0
+        self[.endCoverage] = end.total > 0 ? end.covered / end.total : 0
         self[.stemCoverage] = claim.weight(of: match.exact) / total
         self[.formCoverage] = Double(claim.tokens.count { index.forms.contains($0.exact) }) / Double(max(1, claim.tokens.count))
-        var anywhere = 0
-        for token in claim.tokens where token.isStop ? index.stops.contains(token.stopNumber) : index.word(token.stem) != nil { anywhere += 1 }
-        self[.documentAllCoverage] = Double(anywhere) / Double(count)
         self[.exactness] = partners == 0 ? 0 : Double(exactForms) / Double(partners)
         self[.absolutes] = min(2, stopsMissing.absolutes)
         self[.comparatives] = min(2, stopsMissing.comparatives)
@@ -107,7 +125,7 @@ struct ClaimFeatures {
 
         sequences(claim, alignment)
         binding(match, index)
-        holes(claim, titled, alignment, finder)
+        holes(claim, titled, alignment)
 
         let text = index.texts[index.sentences[window.sentences.lowerBound].document]
         if !claim.quantities.isEmpty {
@@ -131,9 +149,6 @@ struct ClaimFeatures {
             mismatches.append(opposite)
         }
         let deviations = finder.deviations()
-        self[.wordReplaced] = deviations.replaced
-        self[.stopReplaced] = deviations.stopReplaced
-        self[.wordInserted] = min(3, deviations.inserted)
         self[.wordDenied] = deviations.denied
         self[.wordNameReplaced] = deviations.nameReplaced
         mismatches += deviations.mismatches
@@ -198,11 +213,9 @@ struct ClaimFeatures {
         self[.pairs] = weight > 0 ? sum / weight : 0
     }
 
-    /// Words of the claim without a partner: alone, in a run, in the place of another word, put in where the passage has none.
-    private mutating func holes(_ claim: ClaimText, _ titled: UInt64, _ alignment: Alignment, _ finder: MismatchFinder) {
+    /// Words of the claim that neither the passage nor the title holds: the largest, and the longest run.
+    private mutating func holes(_ claim: ClaimText, _ titled: UInt64, _ alignment: Alignment) {
         var run = 0.0
-        var substituted = 0.0
-        var inserted = 0.0
         for place in claim.tokens.indices where claim.wordOf[place] >= 0 {
             guard alignment.partner[place] < 0, titled >> UInt64(claim.wordOf[place]) & 1 == 0 else {
                 run = 0
@@ -212,10 +225,7 @@ struct ClaimFeatures {
             run += weight
             self[.run] = max(self[.run], run)
             self[.largestHole] = max(self[.largestHole], weight)
-            if finder.slot(around: place).contains(where: { !finder.isStop(at: $0) }) { substituted += 1 } else { inserted += 1 }
         }
         self[.run] = log1p(self[.run])
-        self[.substituted] = min(3, substituted)
-        self[.inserted] = min(4, inserted)
     }
 }

@@ -190,15 +190,10 @@ struct MismatchFinder {
 
     /// Where the claim repeats the passage word for word but for a few words.
     struct Deviations {
-        var replaced = 0.0
-        var stopReplaced = 0.0
-        var inserted = 0.0
         var denied = 0.0
         var nameReplaced = 0.0
         var mismatches: [Mismatch] = []
     }
-
-    private static let pronouns = Tokenizer.stopSet("a an the it its he she they them his her their we our this these those that there here which who whom whose and or but in on at of to is was are were has had have")
 
     func deviations() -> Deviations {
         var result = Deviations()
@@ -237,10 +232,7 @@ struct MismatchFinder {
             result.mismatches.append(Mismatch(kind: .negation, said: claim.bytes.text(tokens[denies].range), found: "", strength: strength))
             return
         }
-        guard !theirs.isEmpty else {
-            result.inserted = max(result.inserted, strength * Double(mine.count { !tokens[$0].isStop }))
-            return
-        }
+        guard !theirs.isEmpty else { return }
         // Words that mean nearly the same are no deviation.
         let rest = mine.filter { place in
             !theirs.contains { other in
@@ -248,19 +240,12 @@ struct MismatchFinder {
             }
         }
         guard let first = rest.first(where: { !tokens[$0].isStop }) ?? rest.first else { return }
-        let isPronoun = theirs.allSatisfy { Self.pronouns.contains(token(at: $0).stopNumber) } || rest.allSatisfy { Self.pronouns.contains(tokens[$0].stopNumber) }
-        guard !isPronoun else { return }
         let said = claim.bytes.text(tokens[first].range)
         let found = text(at: theirs.first { !isStop(at: $0) } ?? theirs.lowerBound)
         let isName = rest.allSatisfy { tokens[$0].isStop || tokens[$0].isCapitalised } && !tokens[first].isStop && theirs.contains(where: isName)
-        if isName {
-            result.nameReplaced = max(result.nameReplaced, strength)
-            result.mismatches.append(Mismatch(kind: .nameReplaced, said: said, found: found, strength: strength))
-        } else if rest.allSatisfy({ tokens[$0].isStop }) {
-            result.stopReplaced = max(result.stopReplaced, strength)
-        } else {
-            result.replaced = max(result.replaced, strength)
-        }
+        guard isName else { return }
+        result.nameReplaced = max(result.nameReplaced, strength)
+        result.mismatches.append(Mismatch(kind: .nameReplaced, said: said, found: found, strength: strength))
     }
 
     /// How many words up to a place are partners of neighbours.
