@@ -4,6 +4,10 @@
 import Glibc
 
 enum Classifier {
+    /// From here on a claim counts as supported. Below one half: the labelled claims that probabilities are calibrated on are
+    /// unsupported more often than not, and here both kinds of error weigh alike.
+    static let threshold = 0.4
+
     /// The belief before calibration. Weights of features that raise support are positive, of those that lower it negative, and
     /// those behind the hidden units positive: so every feature keeps its sign, whatever the others are.
     static func logit(_ features: ClaimFeatures) -> Double {
@@ -38,12 +42,14 @@ enum Classifier {
     }
 
     /// Whether the evidence says otherwise, which is more than saying nothing: it speaks of the same thing, and a value is another there.
-    static func isContradiction(coverage: Double, mismatches: [Mismatch]) -> Bool {
-        mismatches.contains { mismatch in
+    static func isContradiction(_ features: ClaimFeatures, probability: Double) -> Bool {
+        guard probability < threshold else { return false }
+        return features.mismatches.contains { mismatch in
             switch mismatch.kind {
-            case .numberReplaced: coverage >= 0.5
-            case .nameReplaced: coverage >= 0.7
-            case .negation, .opposite: coverage >= 0.7
+            case .numberReplaced: features.coverageOfRest >= 0.6 && mismatch.strength >= 0.5
+            case .nameReplaced: features.coverage >= 0.7 && mismatch.strength >= 0.6
+            case .negation: features.coverage >= 0.7 && mismatch.strength >= 0.6
+            case .opposite: features.coverage >= 0.7 && mismatch.strength >= 0.5
             case .numberAbsent, .nameAbsent, .sibling: false
             }
         }

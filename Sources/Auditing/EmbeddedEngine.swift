@@ -162,31 +162,30 @@ package struct EmbeddedEngine: Sendable {
         let probability = Classifier.probability(features)
         let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
         let evidence = quote(place, range, missing.prefix(12).map { answer.text(text.words[$0].token.range) })
-        var verdict = judge(claim, (probability, features.coverage, features.mismatches, evidence))
+        var verdict = judge(claim, features, probability, evidence)
         verdict.features = features.values
         verdicts.append(verdict)
     }
 
     // MARK: Judgement
 
-    private func judge(_ claim: Claim, _ best: (probability: Double, coverage: Double, mismatches: [Mismatch], quote: EvidenceQuote)?) -> ClaimVerdict {
-        guard let best, best.coverage > 0 else {
-            return unsupported(claim, probability: 0.02, evidence: [], "No document speaks of it.")
+    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote) -> ClaimVerdict {
+        let name = Self.name(of: quote, among: auditCase.documents.count)
+        let mismatches = features.mismatches.sorted { $0.rank != $1.rank ? $0.rank < $1.rank : $0.strength > $1.strength }
+        if Classifier.isContradiction(features, probability: probability) {
+            return verdict(claim, .contradicted, probability: probability, confidence: 1 - probability, [quote], Self.explain(mismatches, name))
         }
-        let name = Self.name(of: best.quote, among: auditCase.documents.count)
-        if Classifier.isContradiction(coverage: best.coverage, mismatches: best.mismatches) {
-            return verdict(
-                claim, .contradicted, probability: min(best.probability, 0.3), confidence: 1 - min(best.probability, 0.3), [best.quote],
-                Self.explain(best.mismatches, name))
+        if probability >= Classifier.threshold {
+            let reason = mismatches.isEmpty ? "\(name) says so." : "\(name) says so for the most part; \(Self.lowered(Self.explain(mismatches, name)))"
+            return verdict(claim, .supported, probability: probability, confidence: probability, [quote], reason)
         }
-        if best.probability >= 0.5 {
-            let reason = best.mismatches.isEmpty ? "\(name) says so." : "\(name) says so for the most part; \(Self.explain(best.mismatches, name))"
-            return verdict(claim, .supported, probability: best.probability, confidence: best.probability, [best.quote], reason)
+        var reason = "The nearest passage, in \(Self.lowered(name)), says too little of it."
+        if !mismatches.isEmpty {
+            reason = Self.explain(mismatches, name)
+        } else if !quote.unmatched.isEmpty {
+            reason = "The nearest passage, in \(Self.lowered(name)), does not hold: \(quote.unmatched.prefix(6).joined(separator: ", "))."
         }
-        let reason = best.mismatches.isEmpty
-            ? "The nearest passage, in \(Self.lowered(name)), does not hold: \(best.quote.unmatched.prefix(6).joined(separator: ", "))."
-            : Self.explain(best.mismatches, name)
-        return unsupported(claim, probability: best.probability, evidence: [best.quote], reason)
+        return unsupported(claim, probability: probability, evidence: [quote], reason)
     }
 
     /// Where part of the context was not seen, what no document supports may stand there.
@@ -228,7 +227,8 @@ package struct EmbeddedEngine: Sendable {
     /// "The answer says 1887, document 2 says 1889."
     private static func explain(_ mismatches: [Mismatch], _ document: String) -> String {
         let document = lowered(document)
-        let parts = mismatches.prefix(3).map { mismatch in
+        var seen: Set<String> = []
+        let parts = mismatches.lazy.filter { seen.insert($0.said + "\u{0}" + $0.found).inserted }.prefix(3).map { mismatch in
             switch mismatch.kind {
             case .numberReplaced, .nameReplaced: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             case .numberAbsent, .nameAbsent: "\(document) does not hold \(mismatch.said)"

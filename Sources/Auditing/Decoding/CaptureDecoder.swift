@@ -7,9 +7,12 @@ package enum CaptureDecoder {
     /// Longer answers are cut: no person reads on, and offsets stay small.
     package static let answerLimitBytes = 1 << 20
 
-    package static func decode(_ exchange: CapturedExchange) -> Decoded {
-        guard isReadable(exchange.requestContentEncoding), isReadable(exchange.responseContentEncoding) else {
-            return .notAuditable(.contentEncoding)
+    package static func decode(_ coded: CapturedExchange) -> Decoded {
+        let exchange: CapturedExchange
+        do throws(ContentCoding.Failure) {
+            exchange = try plain(coded)
+        } catch {
+            return .notAuditable(error == .unknownCoding ? .contentEncoding : .malformed)
         }
         var response = AnswerAssembler()
         guard read(exchange, into: &response) else { return .notAuditable(.malformed) }
@@ -20,9 +23,10 @@ package enum CaptureDecoder {
     }
 
     /// Question and documents alone, of an exchange whose answer does not matter or is not there.
-    package static func context(of exchange: CapturedExchange) -> AuditCase {
+    package static func context(of coded: CapturedExchange) -> AuditCase {
+        let exchange = (try? plain(coded)) ?? coded
         var response = AnswerAssembler()
-        if isReadable(exchange.requestContentEncoding), isReadable(exchange.responseContentEncoding) { _ = read(exchange, into: &response) }
+        _ = read(exchange, into: &response)
         return auditCase(of: exchange, answer: cut(response.answer), response)
     }
 
@@ -40,8 +44,22 @@ package enum CaptureDecoder {
             answer: answer, truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
     }
 
-    private static func isReadable(_ coding: String) -> Bool {
-        coding.utf8.allSatisfy(ASCII.isSpace) || coding.lowercased() == "identity"
+    /// The exchange with both bodies free of content codings.
+    private static func plain(_ coded: CapturedExchange) throws(ContentCoding.Failure) -> CapturedExchange {
+        var exchange = coded
+        if !coded.responseContentEncoding.isEmpty {
+            let response = try ContentCoding.decode(coded.responseBody, codings: coded.responseContentEncoding, isCut: coded.responseTruncated)
+            exchange.responseBody = response.bytes
+            exchange.responseTruncated = response.isCut
+            exchange.responseContentEncoding = ""
+        }
+        if !coded.requestContentEncoding.isEmpty {
+            let request = try ContentCoding.decode(coded.requestBody, codings: coded.requestContentEncoding, isCut: coded.requestTruncated)
+            exchange.requestBody = request.bytes
+            exchange.requestTruncated = request.isCut
+            exchange.requestContentEncoding = ""
+        }
+        return exchange
     }
 
     /// Reads the answer's body; false if it is neither JSON nor a stream.

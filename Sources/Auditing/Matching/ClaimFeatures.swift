@@ -36,8 +36,9 @@ struct ClaimFeatures {
         var raisesSupport: Bool { rawValue <= Name.exactness.rawValue }
     }
 
-    /// Share of the claim's weight that stands in the passage.
+    /// Share of the claim's weight that stands in the passage; the same without the words that do not fit it.
     private(set) var coverage = 0.0
+    private(set) var coverageOfRest = 0.0
     private(set) var values = [Double](repeating: 0, count: Name.allCases.count)
     private(set) var mismatches: [Mismatch] = []
 
@@ -82,6 +83,9 @@ struct ClaimFeatures {
         let covered = match.score(exact: here | titled, akin: hereAkin)
         let coveredAnywhere = match.score(exact: match.exact, akin: match.akin)
         coverage = covered / total
+        // Numbers tell what is contradicted, not what is spoken of.
+        let numbers = claim.words.indices.reduce(into: UInt64(0)) { if claim.words[$1].token.isNumber { $0 |= 1 << UInt64($1) } } & ~(here | titled)
+        coverageOfRest = min(1, covered / max(1e-9, total - claim.weight(of: numbers)))
         self[.documentCoverage] = coveredAnywhere / total
         self[.missing] = log1p(total - coveredAnywhere)
         self[.missingHere] = log1p(total - covered)

@@ -12,6 +12,18 @@ struct Mismatch {
     var found: String
     /// How sure the comparison is, 0…1: how well the words around fit.
     var strength: Double
+
+    /// What a person should read first.
+    var rank: Int {
+        switch kind {
+        case .numberReplaced: 0
+        case .nameReplaced: 1
+        case .negation, .opposite: 2
+        case .numberAbsent: 3
+        case .nameAbsent: 4
+        case .sibling: 5
+        }
+    }
 }
 
 /// Compares one claim with one passage that it is lined up with.
@@ -62,9 +74,10 @@ struct MismatchFinder {
             let rivals = window.filter { other in other.isComparable(to: quantity) && !quantities.contains { $0.equals(other) } }
             let said = claim.bytes.text(quantity.range)
             let isAnywhere = tokens.indices.contains(quantity.token) && index.word(tokens[quantity.token].stem) != nil
-            if let rival = rivals.first, !isAnywhere {
+            let best = rivals.map { (rival: $0, strength: fit(of: quantity.token, at: $0.token)) }.max { $0.strength < $1.strength }
+            if let best, !isAnywhere {
                 findings.replaced += 1
-                findings.mismatches.append(Mismatch(kind: .numberReplaced, said: said, found: text.text(rival.range), strength: 1))
+                findings.mismatches.append(Mismatch(kind: .numberReplaced, said: said, found: text.text(best.rival.range), strength: best.strength))
             } else {
                 findings.mismatches.append(Mismatch(kind: .numberAbsent, said: said, found: "", strength: 1))
             }
@@ -179,11 +192,14 @@ struct MismatchFinder {
     }
 
     /// How many of a word's neighbours stand near its partner, 0…1.
-    func fit(at place: Int) -> Double {
-        guard alignment.partner[place] >= 0, claim.wordOf[place] >= 0 else { return 0 }
+    func fit(at place: Int) -> Double { fit(of: place, at: alignment.partner[place]) }
+
+    /// How many of a word's neighbours stand near a place of the passage, 0…1.
+    func fit(of place: Int, at other: Int) -> Double {
+        guard tokens.indices.contains(place), alignment.near.indices.contains(other), claim.wordOf[place] >= 0 else { return 0 }
         let neighbours = claim.neighbours[Int(claim.wordOf[place])]
         guard neighbours != 0 else { return 0.5 }
-        return claim.weight(of: neighbours & alignment.near[alignment.partner[place]]) / max(1e-9, claim.weight(of: neighbours))
+        return claim.weight(of: neighbours & alignment.near[other]) / max(1e-9, claim.weight(of: neighbours))
     }
 
     // MARK: Word for word
