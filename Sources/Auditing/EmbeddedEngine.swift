@@ -228,7 +228,7 @@ package struct EmbeddedEngine: Sendable {
     private static func explain(_ mismatches: [Mismatch], _ document: String) -> String {
         let document = lowered(document)
         var seen: Set<String> = []
-        let parts = mismatches.lazy.filter { seen.insert($0.said + "\u{0}" + $0.found).inserted }.prefix(3).map { mismatch in
+        let parts = mismatches.filter { seen.insert($0.said + "\u{0}" + $0.found).inserted }.prefix(3).map { mismatch in
             switch mismatch.kind {
             case .numberReplaced, .nameReplaced: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             case .numberAbsent, .nameAbsent: "\(document) does not hold \(mismatch.said)"
