@@ -120,6 +120,10 @@ def main(folder, output):
         o.write(NOTICE)
         o.write('#include "CLexicon.h"\n\nconst uint32_t clexicon_count = %d;\n' % len(stems))
         write(o, 'uint32_t', 'clexicon_stems', ['0x%x' % hash32(s) for s in stems])
+        buckets = [0] * 4097
+        for x in stems: buckets[(hash32(x) >> 20) + 1] += 1
+        for i in range(4096): buckets[i + 1] += buckets[i]
+        write(o, 'uint32_t', 'clexicon_buckets', map(str, buckets))
         write(o, 'uint8_t', 'clexicon_commonness', [str(min(15, common[s].bit_length())) for s in stems])
         write(o, 'uint32_t', 'clexicon_starts', map(str, starts))
         write(o, 'uint32_t', 'clexicon_relations', map(str, relations))

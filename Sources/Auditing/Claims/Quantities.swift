@@ -47,32 +47,42 @@ struct Quantity {
 }
 
 enum Quantities {
-    /// Values by the stem that `Tokenizer` gives to words for numbers.
-    private static let words: [UInt32: Double] = {
-        var words: [UInt32: Double] = [:]
-        for value in Array(0...20) + [30, 40, 50, 60, 70, 80, 90] where value != 1 { words[Tokenizer.hash(String(value).utf8)] = Double(value) }
-        return words
+    /// What a word says of numbers, by its stem; one look for each word of a text.
+    private enum Mark {
+        case month(Int), percent, scale(Double), currency(String), value(Double)
+    }
+
+    private static let marks: [Mark] = {
+        var marks: [Mark] = []
+        for month in 1...12 { marks.append(.month(month)) }
+        marks += [.percent, .scale(1e2), .scale(1e3), .scale(1e6), .scale(1e9), .scale(1e12), .currency("$"), .currency("€"), .currency("£"), .currency("¥")]
+        return marks
+    }()
+    private static let firstValue = Int32(1000)
+
+    private static let table: HashTable = {
+        var table = HashTable(capacity: 200)
+        func add(_ words: String, _ mark: Int) { for word in words.split(separator: " ") { table.set(Tokenizer.stem(of: String(word)), Int32(mark)) } }
+        let months = [
+            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug", "september sep sept", "october oct", "november nov",
+            "december dec",
+        ]
+        for (index, names) in months.enumerated() { add(names, index) }
+        for (index, words) in ["percent percentage", "hundred", "thousand", "million", "billion", "trillion", "dollars usd", "euros eur", "pounds gbp", "yen"].enumerated() {
+            add(words, 12 + index)
+        }
+        // Words for numbers have the stems of their digits. `one` is more often a pronoun.
+        for value in Array(0...20) + [30, 40, 50, 60, 70, 80, 90] where value != 1 { table.set(Tokenizer.hash(String(value).utf8), firstValue + Int32(value)) }
+        return table
     }()
 
-    private static let scales: [UInt32: Double] = [
-        Tokenizer.stem(of: "hundred"): 1e2, Tokenizer.stem(of: "thousand"): 1e3, Tokenizer.stem(of: "million"): 1e6, Tokenizer.stem(of: "billion"): 1e9,
-        Tokenizer.stem(of: "trillion"): 1e12,
-    ]
+    private static func mark(of token: Token) -> Mark? {
+        let number = table[token.stem]
+        if number >= firstValue { return .value(Double(number - firstValue)) }
+        return marks.indices.contains(Int(number)) ? marks[Int(number)] : nil
+    }
 
-    private static let months: [UInt32: Double] = {
-        var months: [UInt32: Double] = [:]
-        let names = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
-        for (index, name) in names.enumerated() { months[Tokenizer.stem(of: name)] = Double(index + 1) }
-        return months
-    }()
-
-    private static let percent: Set<UInt32> = [Tokenizer.stem(of: "percent"), Tokenizer.stem(of: "percentage")]
-    private static let currencies: [UInt32: String] = [
-        Tokenizer.stem(of: "dollars"): "$", Tokenizer.stem(of: "usd"): "$", Tokenizer.stem(of: "euros"): "€", Tokenizer.stem(of: "eur"): "€",
-        Tokenizer.stem(of: "pounds"): "£", Tokenizer.stem(of: "gbp"): "£", Tokenizer.stem(of: "yen"): "¥",
-    ]
-
-    static func isMonth(_ token: Token) -> Bool { token.isCapitalised && months[token.stem] != nil }
+    static func isMonth(_ token: Token) -> Bool { token.isCapitalised && (0..<12).contains(table[token.stem]) }
 
     /// The quantities among the tokens of a text.
     static func all(in bytes: [UInt8], _ tokens: [Token]) -> [Quantity] {
@@ -82,14 +92,21 @@ enum Quantities {
             let first = index
             let token = tokens[index]
             index += 1
-            if let month = months[token.stem], token.isCapitalised {
-                result.append(Quantity(kind: .month, value: month, unit: 0, range: token.range, token: first))
-                continue
+            var value: Double
+            if token.isNumber {
+                guard !isCitation(bytes, token), let digits = number(bytes, token) else { continue }
+                value = digits
+            } else {
+                switch mark(of: token) {
+                case .month(let month)?:
+                    if token.isCapitalised { result.append(Quantity(kind: .month, value: Double(month), unit: 0, range: token.range, token: first)) }
+                    continue
+                case .value(let word)?: value = word
+                default: continue
+                }
             }
-            if isCitation(bytes, token) { continue }
-            guard var value = token.isNumber ? number(bytes, token) : words[token.stem] else { continue }
             var quantity = Quantity(kind: .plain, value: value, unit: 0, range: token.range, token: first)
-            while index < tokens.count, let scale = scales[tokens[index].stem], isAdjacent(bytes, tokens, index) {
+            while index < tokens.count, !tokens[index].isNumber, case .scale(let scale)? = mark(of: tokens[index]), isAdjacent(bytes, tokens, index) {
                 value *= scale
                 quantity.range = quantity.range.lowerBound..<tokens[index].range.upperBound
                 index += 1
@@ -104,14 +121,14 @@ enum Quantities {
                 quantity.range = quantity.range.lowerBound..<(quantity.range.upperBound + 1)
             } else if index < tokens.count, isAdjacent(bytes, tokens, index) {
                 let next = tokens[index]
-                if percent.contains(next.stem) {
+                switch next.isNumber ? nil : mark(of: next) {
+                case .percent?:
                     quantity.kind = .percent
                     quantity.range = quantity.range.lowerBound..<next.range.upperBound
-                } else if let currency = currencies[next.stem] {
+                case .currency(let currency)?:
                     quantity.kind = .money(currency)
                     quantity.range = quantity.range.lowerBound..<next.range.upperBound
-                } else if !next.isStop, !next.isNumber {
-                    quantity.unit = next.stem
+                default: if !next.isStop, !next.isNumber { quantity.unit = next.stem }
                 }
             }
             if quantity.kind == .plain, token.isNumber, token.range.count == 4, value >= 1000, value < 2200, value.rounded() == value, !isCounted(tokens, index, quantity) {
@@ -165,7 +182,13 @@ enum Quantities {
 
     private static func number(_ bytes: [UInt8], _ token: Token) -> Double? {
         let digits = bytes[token.range].prefix { ASCII.isDigit($0) || $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: ".") }.filter { $0 != UInt8(ascii: ",") }
-        return Double(String(decoding: digits, as: UTF8.self)).flatMap { $0.isFinite ? $0 : nil }
+        let scale: Double = switch bytes.lowercased(span(token.range.lowerBound + bytes[token.range].prefix { !ASCII.isLetter($0) }.count, token.range.upperBound)) {
+        case "k": 1e3
+        case "m" where sign(bytes, before: token.range.lowerBound) != nil: 1e6
+        case "bn": 1e9
+        default: 1
+        }
+        return Double(String(decoding: digits, as: UTF8.self)).flatMap { $0.isFinite ? $0 * scale : nil }
     }
 
     private static func sign(_ bytes: [UInt8], before start: Int) -> (text: String, start: Int)? {

@@ -40,7 +40,12 @@ struct Token {
 struct StopSet: Sendable {
     private var bits = SIMD4<UInt64>(repeating: 0)
 
-    mutating func insert(_ number: UInt8) { bits[Int(number >> 6)] |= 1 << UInt64(number & 63) }
+    /// 0, which is no stop word, is never in it.
+    mutating func insert(_ number: UInt8) {
+        guard number > 0 else { return }
+        bits[Int(number >> 6)] |= 1 << UInt64(number & 63)
+    }
+
     func contains(_ number: UInt8) -> Bool { bits[Int(number >> 6)] >> UInt64(number & 63) & 1 == 1 }
 }
 
@@ -62,18 +67,32 @@ enum Tokenizer {
         return hash(letters)
     }
 
+    static let emptyHash: UInt64 = 0xcbf2_9ce4_8422_2325
+
     /// FNV-1a, folded: short, and only used to compare.
-    static func hash(_ letters: some Sequence<UInt8>) -> UInt32 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    @inline(__always)
+    static func hash(_ letters: some Sequence<UInt8>, after start: UInt64 = emptyHash) -> UInt32 { folded(unfolded(letters, after: start)) }
+
+    @inline(__always)
+    static func unfolded(_ letters: some Sequence<UInt8>, after start: UInt64 = emptyHash) -> UInt64 {
+        var hash = start
         for letter in letters { hash = (hash ^ UInt64(letter)) &* 0x100_0000_01b3 }
-        return UInt32(truncatingIfNeeded: hash ^ (hash >> 32))
+        return hash
     }
+
+    @inline(__always)
+    static func folded(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash ^ (hash >> 32)) }
 
     /// Takes the endings off a lower-case word.
     static func stem(_ word: inout [UInt8]) {
         if word.hasEnding("'s") { word.removeLast(2) }
         if word.count > 64 { word.removeLast(word.count - wordLimitBytes) }
-        guard word.count > 3, word.allSatisfy({ $0 < 0x80 }) else { return }
+        guard word.count > 3, let last = word.last else { return }
+        switch last {  // the endings below end with these
+        case UInt8(ascii: "s"), UInt8(ascii: "g"), UInt8(ascii: "d"), UInt8(ascii: "y"), UInt8(ascii: "e"): break
+        default: return
+        }
+        guard word.allSatisfy({ $0 < 0x80 }) else { return }
         if word.hasEnding("ies"), word.count > 4 {
             word.removeLast(3)
             word.append(UInt8(ascii: "y"))
@@ -94,7 +113,7 @@ enum Tokenizer {
     }
 
     /// Numbers of the words that are too common to tell texts apart, by their forms: from 1, below 256.
-    static let stopWords: [UInt32: UInt8] = {
+    static let stopWords: HashTable = {
         let words = """
             a an the and or but nor so yet if then than that this these those there here it its he she they them his her their we our you your i me my us
             is are was were be been being am do does did done doing have has had having will would shall should can could may might must
@@ -105,22 +124,22 @@ enum Tokenizer {
             i'm i've i'll i'd we're we've we'll you're you've you'll he's she's it's that's there's they're they've they'll let's what's
             documents' sources' passages texts its' ours yours theirs himself herself itself themselves etc
             """
-        var numbers: [UInt32: UInt8] = [:]
+        var numbers = HashTable(capacity: 300)
         for word in words.split(whereSeparator: { $0 == " " || $0 == "\n" }) {
             let form = hash(word.utf8)
-            if numbers[form] == nil { numbers[form] = UInt8(truncatingIfNeeded: numbers.count + 1) }
+            if numbers[form] < 0 { numbers.set(form, Int32(numbers.count + 1)) }
         }
         return numbers
     }()
 
-    /// Words for numbers and the stems of their digits, so that `three` and `3` are equal. `one` is more often a pronoun.
-    static let numberWords: [UInt32: UInt32] = {
+    /// Words for numbers and their values, so that `three` and `3` are equal. `one` is more often a pronoun.
+    static let numberWords: HashTable = {
         let small = ["zero", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen",
             "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
-        var words: [UInt32: UInt32] = [:]
-        for (value, word) in small.enumerated() where !word.isEmpty { words[stem(of: word)] = hash(String(value).utf8) }
+        var words = HashTable(capacity: 64)
+        for (value, word) in small.enumerated() where !word.isEmpty { words.set(stem(of: word), Int32(value)) }
         for (index, word) in ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"].enumerated() {
-            words[stem(of: word)] = hash(String((index + 3) * 10).utf8)
+            words.set(stem(of: word), Int32((index + 3) * 10))
         }
         return words
     }()
@@ -131,12 +150,16 @@ enum Tokenizer {
     static let stopLimit = 9
 
     /// Words of ours as they stand, by their hashes.
-    static func forms(_ words: String) -> Set<UInt32> { Set(words.split { $0 == " " || $0 == "\n" }.map { hash($0.utf8) }) }
+    static func forms(_ words: String) -> HashSet {
+        var set = HashSet()
+        for word in words.split(whereSeparator: { $0 == " " || $0 == "\n" }) { set.insert(hash(word.utf8)) }
+        return set
+    }
 
     /// The numbers of stop words, as bits.
     static func stopSet(_ words: String) -> StopSet {
         var set = StopSet()
-        for word in words.split(separator: " ") { if let number = stopWords[hash(word.utf8)] { set.insert(number) } }
+        for word in words.split(separator: " ") { set.insert(UInt8(clamping: max(0, stopWords[hash(word.utf8)]))) }
         return set
     }
 }
@@ -241,11 +264,13 @@ struct TokenScanner {
         let exact = Tokenizer.hash(letters)
         Tokenizer.stem(&letters)
         var hash = Tokenizer.hash(letters)
-        let digits = letters.count <= Tokenizer.numberWordLimit ? Tokenizer.numberWords[hash] : nil
-        if let digits { hash = digits }
+        if letters.count <= Tokenizer.numberWordLimit {
+            let value = Tokenizer.numberWords[hash]
+            if value >= 0 { hash = Tokenizer.hash(String(value).utf8) }
+        }
         let root = letters.count > Tokenizer.rootLetters ? Tokenizer.hash(letters[..<Tokenizer.rootLetters]) : letters.count == Tokenizer.rootLetters ? hash : 0
         return Token(
-            start..<index, stem: hash, exact: exact, root: root, stemLength: letters.count, stopNumber: letters.count <= Tokenizer.stopLimit ? Tokenizer.stopWords[exact] ?? 0 : 0,
+            start..<index, stem: hash, exact: exact, root: root, stemLength: letters.count, stopNumber: letters.count <= Tokenizer.stopLimit ? UInt8(clamping: max(0, Tokenizer.stopWords[exact])) : 0,
             isCapitalised: isCapitalised)
     }
 

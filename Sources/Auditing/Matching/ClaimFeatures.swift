@@ -121,7 +121,7 @@ struct ClaimFeatures {
         self[.tailCoverage] = tail.total > 0 ? tail.covered / tail.total : 0
         self[.endCoverage] = end.total > 0 ? end.covered / end.total : 0
         self[.stemCoverage] = claim.weight(of: match.exact) / total
-        self[.formCoverage] = Double(claim.tokens.count { index.forms.contains($0.exact) }) / Double(max(1, claim.tokens.count))
+        self[.formCoverage] = Double(claim.tokens.count { index.holds($0) }) / Double(max(1, claim.tokens.count))
         self[.exactness] = partners == 0 ? 0 : Double(exactForms) / Double(partners)
         self[.absolutes] = min(2, stopsMissing.absolutes)
         self[.comparatives] = min(2, stopsMissing.comparatives)

@@ -12,8 +12,9 @@ struct ClaimWord {
     var own: Int32?
     /// Words of the documents that mean nearly the same.
     var akin: [Int32]
-    /// Words of the documents that mean the opposite.
+    /// Words of the documents that mean the opposite, by the lexicon.
     var opposites: [Int32]
+    var lexicon: LexiconWord?
 }
 
 /// The words of a claim.
@@ -68,17 +69,18 @@ struct ClaimText {
         let token = tokens[place]
         let own = index.word(token.stem)
         var akin = token.isNumber ? [] : index.relatives(of: token, limit: 4)
-        var opposites = token.isNumber ? [] : Opposites.words(for: token, bytes, index)
+        var opposites: [Int32] = []
+        let lexicon = token.isNumber ? nil : LexiconWord(token.stem)
         if !token.isNumber {
-            Lexicon.forEachRelation(of: token.stem) { stem, relation in
-                guard let word = index.word(stem) else { return }
+            lexicon?.forEachRelation { other, relation in
+                guard relation != .broader, let word = index.word(other.stem) else { return }
                 switch relation {
                 case .same, .synonym, .narrower, .derived: akin.append(word)
                 case .opposite: opposites.append(word)
                 case .broader: break
                 }
             }
-            akin.removeAll(where: opposites.contains)
+            if !opposites.isEmpty { akin.removeAll(where: opposites.contains) }
             if own == nil, akin.isEmpty, token.isCapitalised { akin += Acronyms.words(for: place, tokens, bytes, index) }
         }
         let frequency = Double(own.map { index.frequency(of: $0) } ?? 0)
@@ -86,8 +88,8 @@ struct ClaimText {
         let isInitial = token.isCapitalised && token.range.count == 1
         let isName = place > 0 && token.isCapitalised && !isInitial && !Quantities.isMonth(token)
         words.append(ClaimWord(
-            token: token, place: place, weight: rarity * (1 - 0.03 * Double(token.isNumber ? 0 : Lexicon.commonness(of: token.stem))) * (token.isNumber ? 1.6 : isInitial ? 0.3 : token.isCapitalised ? 1.3 : 1), isName: isName,
-            own: own, akin: akin, opposites: opposites))
+            token: token, place: place, weight: rarity * (1 - 0.03 * Double(lexicon?.commonness ?? 0)) * (token.isNumber ? 1.6 : isInitial ? 0.3 : token.isCapitalised ? 1.3 : 1), isName: isName,
+            own: own, akin: akin, opposites: opposites, lexicon: lexicon))
     }
 
     /// The words whose bits are set, each with its number.

@@ -18,6 +18,8 @@ struct EvidenceIndex {
         var sentences: Int32
         /// The next word of the same root, -1 if none is left.
         var nextOfRoot: Int32
+        /// Its number in the lexicon, -1 if that does not hold it.
+        var lexicon: Int32
         var stemLength: UInt8
     }
 
@@ -30,11 +32,11 @@ struct EvidenceIndex {
     /// Stop words of all documents.
     private(set) var stops = StopSet()
     private var previous: [Int32] = []
-    private var numbers: [UInt32: Int32] = [:]
-    private var roots: [UInt32: Int32] = [:]
+    private var numbers = HashTable(capacity: 512)
+    private var roots = HashTable(capacity: 512)
     private var entries: [Entry] = []
     /// Words as they stand, of all documents.
-    private(set) var forms: Set<UInt32> = []
+    private var forms = HashTable(capacity: 512)
     /// The sentence that names a document, for each: its first, if it is short.
     private(set) var titles: [Int?] = []
     private static let titleTokens = 10
@@ -52,14 +54,15 @@ struct EvidenceIndex {
         while let token = scanner.next() {
             let place = Int32(truncatingIfNeeded: tokens.count)
             tokens.append(token)
-            forms.insert(token.exact)
             sentenceOf.append(number)
             guard !token.isStop else {
                 stops.insert(token.stopNumber)
                 previous.append(-1)
                 continue
             }
-            if let word = numbers[token.stem] {
+            let word = numbers[token.stem]
+            if word >= 0 {
+                if tokens[Int(entries[Int(word)].last)].exact != token.exact { forms.set(token.exact, 1) }
                 let last = entries[Int(word)].last
                 previous.append(last)
                 entries[Int(word)].last = place
@@ -67,13 +70,14 @@ struct EvidenceIndex {
             } else {
                 previous.append(-1)
                 let word = Int32(truncatingIfNeeded: entries.count)
-                numbers[token.stem] = word
+                numbers.set(token.stem, word)
+                forms.set(token.exact, 1)
                 var next: Int32 = -1
                 if token.root != 0 {
-                    next = roots[token.root] ?? -1
-                    roots[token.root] = word
+                    next = roots[token.root]
+                    roots.set(token.root, word)
                 }
-                entries.append(Entry(last: place, sentences: 1, nextOfRoot: next, stemLength: token.stemLength))
+                entries.append(Entry(last: place, sentences: 1, nextOfRoot: next, lexicon: LexiconWord.number(of: token.stem), stemLength: token.stemLength))
             }
         }
         if sentences.last?.document != document, tokens.count - first <= Self.titleTokens { titles[document] = sentences.count }
@@ -82,7 +86,15 @@ struct EvidenceIndex {
     }
 
     /// A word that the documents hold.
-    func word(_ stem: UInt32) -> Int32? { numbers[stem] }
+    func word(_ stem: UInt32) -> Int32? {
+        let word = numbers[stem]
+        return word >= 0 ? word : nil
+    }
+
+    /// Whether a word stands in the documents as it is.
+    func holds(_ token: Token) -> Bool { token.isStop ? stops.contains(token.stopNumber) : forms[token.exact] >= 0 }
+
+    func lexiconWord(_ word: Int32) -> LexiconWord? { entries.indices.contains(Int(word)) ? LexiconWord(number: entries[Int(word)].lexicon) : nil }
 
     /// In how many sentences a word stands.
     func frequency(of word: Int32) -> Int { entries.indices.contains(Int(word)) ? Int(entries[Int(word)].sentences) : 0 }
@@ -91,7 +103,7 @@ struct EvidenceIndex {
     func relatives(of token: Token, limit: Int) -> [Int32] {
         guard token.root != 0 else { return [] }
         var result: [Int32] = []
-        var next = roots[token.root] ?? -1
+        var next = roots[token.root]
         var left = 16
         while next >= 0, left > 0, result.count < limit {
             let entry = entries[Int(next)]

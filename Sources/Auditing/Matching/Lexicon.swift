@@ -2,7 +2,8 @@
 
 import CLexicon
 
-enum Lexicon {
+/// A word of the table.
+struct LexiconWord: Equatable {
     enum Relation: UInt8 {
         /// Forms of one word that share no stem: `wrote`, `write`.
         case same = 1
@@ -16,52 +17,59 @@ enum Lexicon {
         case derived
     }
 
-    /// The number of a stem in the table.
-    private static func number(of stem: UInt32) -> UInt32? {
-        var low: UInt32 = 0
-        var high = clexicon_count
-        while low < high {
-            let middle = (low + high) / 2
-            if clexicon_stem(middle) < stem { low = middle + 1 } else { high = middle }
-        }
-        return low < clexicon_count && clexicon_stem(low) == stem ? low : nil
+    /// As many as a word has at most in the table.
+    static let broaderLimit = 32
+
+    private let number: UInt32
+
+    init?(_ stem: UInt32) {
+        guard let number = UInt32(exactly: clexicon_find(stem)) else { return nil }
+        self.number = number
     }
 
-    /// Calls back with every word that relates to a stem, the closest first.
-    static func forEachRelation(of stem: UInt32, _ body: (UInt32, Relation) -> Void) {
-        guard let number = number(of: stem) else { return }
+    /// A word found before.
+    init?(number: Int32) {
+        guard number >= 0, number < clexicon_count else { return nil }
+        self.number = UInt32(number)
+    }
+
+    /// Its number in the table, -1 for words that are not in it.
+    static func number(of stem: UInt32) -> Int32 { clexicon_find(stem) }
+
+    /// How common it is in running text, as the bits of its count: 0 for words that are not, up to 15.
+    var commonness: Int { Int(clexicon_bits(number)) }
+
+    var stem: UInt32 { clexicon_stem(number) }
+
+    /// Calls back with the words that relate to it, the closest first.
+    @inline(__always)
+    func forEachRelation(_ body: (LexiconWord, Relation) -> Void) {
         for place in clexicon_start(number)..<clexicon_start(number + 1) {
             let entry = clexicon_relation(place)
-            if let relation = Relation(rawValue: UInt8(truncatingIfNeeded: entry & 7)), entry >> 3 < clexicon_count { body(clexicon_stem(entry >> 3), relation) }
+            guard let relation = Relation(rawValue: UInt8(truncatingIfNeeded: entry & 7)), let word = LexiconWord(number: Int32(truncatingIfNeeded: entry >> 3)) else { continue }
+            body(word, relation)
         }
     }
 
-    /// Whether two words are kinds of one thing, such as `cat` and `dog`: they exclude each other.
-    static func areSiblings(_ one: UInt32, broader: [UInt32], _ other: UInt32) -> Bool {
-        guard !broader.isEmpty, one != other, let number = number(of: other) else { return false }
-        var isSibling = false
-        for place in clexicon_start(number)..<clexicon_start(number + 1) {
-            let entry = clexicon_relation(place)
-            switch Relation(rawValue: UInt8(truncatingIfNeeded: entry & 7)) {
-            case .broader: if broader.contains(entry >> 3) { isSibling = true }
-            case .opposite: continue
-            default: if clexicon_stem(entry >> 3) == one { return false }
-            }
-        }
-        return isSibling
-    }
-
-    /// Numbers of the words that say less than a word.
-    static func broader(than stem: UInt32) -> [UInt32] {
-        guard let number = number(of: stem) else { return [] }
-        var result: [UInt32] = []
-        for place in clexicon_start(number)..<clexicon_start(number + 1) {
-            let entry = clexicon_relation(place)
-            if Relation(rawValue: UInt8(truncatingIfNeeded: entry & 7)) == .broader { result.append(entry >> 3) }
-        }
+    /// The words that say less than it.
+    var broader: [LexiconWord] {
+        var result: [LexiconWord] = []
+        forEachRelation { if $1 == .broader { result.append($0) } }
         return result
     }
 
-    /// How common a word is in running text, as the bits of its count: 0 for words that are not, up to 15.
-    static func commonness(of stem: UInt32) -> Int { number(of: stem).map { Int(clexicon_bits($0)) } ?? 0 }
+    /// Whether another is a kind of the same thing, such as `cat` and `dog`: they exclude each other.
+    func isSibling(of other: LexiconWord, broader: [LexiconWord]) -> Bool {
+        guard self != other else { return false }
+        var shares = false
+        var isAkin = false
+        forEachRelation { word, relation in
+            switch relation {
+            case .broader: if broader.contains(word) { shares = true } else if word == other { isAkin = true }
+            case .opposite: break
+            default: if word == other { isAkin = true }
+            }
+        }
+        return shares && !isAkin
+    }
 }

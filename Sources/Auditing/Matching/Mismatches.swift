@@ -134,7 +134,7 @@ struct MismatchFinder {
 
     // MARK: Denials
 
-    static let denials: Set<UInt32> = Tokenizer.forms(
+    static let denials = Tokenizer.forms(
         """
         not never no none neither nor without cannot can't don't doesn't didn't isn't aren't wasn't weren't won't wouldn't couldn't shouldn't hasn't haven't hadn't n't
         hardly barely scarcely nobody nothing nowhere fail fails failed failing unable lack lacks lacked lacking zero refuse refuses refused deny denies denied
@@ -283,16 +283,19 @@ struct MismatchFinder {
     func sibling() -> Mismatch? {
         var best: Mismatch?
         for (number, word) in claim.words.enumerated() where alignment.partner[word.place] < 0 && !word.token.isNumber {
-            let broader = Lexicon.broader(than: word.token.stem)
+            guard let lexicon = word.lexicon else { continue }
+            let broader = lexicon.broader
             guard !broader.isEmpty else { continue }
             let neighbours = claim.neighbours[number]
             let total = claim.weight(of: neighbours)
-            for other in 0..<alignment.window.count where !alignment.isPartner[other] {
-                let token = token(at: other)
+            for place in 0..<alignment.window.count where !alignment.isPartner[place] {
+                let token = token(at: place)
                 guard !token.isStop, !token.isNumber else { continue }
-                let strength = total > 0 ? claim.weight(of: neighbours & alignment.near[other]) / total : 0.5
-                guard strength > best?.strength ?? 0, Lexicon.areSiblings(word.token.stem, broader: broader, token.stem) else { continue }
-                best = Mismatch(kind: .sibling, said: claim.bytes.text(word.token.range), found: text(at: other), strength: strength)
+                let strength = total > 0 ? claim.weight(of: neighbours & alignment.near[place]) / total : 0.5
+                guard strength > best?.strength ?? 0, let found = index.word(token.stem), let other = index.lexiconWord(found),
+                    other.isSibling(of: lexicon, broader: broader)
+                else { continue }
+                best = Mismatch(kind: .sibling, said: claim.bytes.text(word.token.range), found: text(at: place), strength: strength)
             }
         }
         return best
@@ -302,15 +305,18 @@ struct MismatchFinder {
 
     func opposite() -> Mismatch? {
         var best: Mismatch?
-        for (number, word) in claim.words.enumerated() where !word.opposites.isEmpty && (alignment.partner[word.place] < 0 || !alignment.wordAt.contains(Int8(truncatingIfNeeded: number))) {
+        for (number, word) in claim.words.enumerated() where !word.token.isNumber {
+            guard alignment.partner[word.place] < 0 || !alignment.wordAt.contains(Int8(truncatingIfNeeded: number)) else { continue }
+            let opposites = word.opposites + Opposites.words(for: word.token, claim.bytes, index)
+            guard !opposites.isEmpty else { continue }
             let neighbours = claim.neighbours[number]
             let total = claim.weight(of: neighbours)
-            for other in 0..<alignment.window.count {
-                let token = token(at: other)
-                guard !token.isStop, let found = index.word(token.stem), word.opposites.contains(found) else { continue }
-                let strength = total > 0 ? claim.weight(of: neighbours & alignment.near[other]) / total : 0.5
+            for place in 0..<alignment.window.count {
+                let token = token(at: place)
+                guard !token.isStop, let found = index.word(token.stem), opposites.contains(found) else { continue }
+                let strength = total > 0 ? claim.weight(of: neighbours & alignment.near[place]) / total : 0.5
                 if strength > best?.strength ?? 0 {
-                    best = Mismatch(kind: .opposite, said: claim.bytes.text(word.token.range), found: text(at: other), strength: strength)
+                    best = Mismatch(kind: .opposite, said: claim.bytes.text(word.token.range), found: text(at: place), strength: strength)
                 }
             }
         }

@@ -9,12 +9,21 @@
 extern const uint32_t clexicon_count;
 extern const uint32_t clexicon_stems[];
 extern const uint8_t clexicon_commonness[];
+// Where the stems with the same highest 12 bits begin; one more than there are of these.
+extern const uint32_t clexicon_buckets[];
 // Where the relations of each begin; one more than there are stems.
 extern const uint32_t clexicon_starts[];
 // The number of the other stem, and in the lowest 3 bits how it relates to the first (Lexicon.swift names the kinds).
 extern const uint32_t clexicon_relations[];
 
 static inline uint32_t clexicon_stem(uint32_t number) { return clexicon_stems[number]; }
+// The number of a stem, -1 if the table does not hold it.
+static inline int32_t clexicon_find(uint32_t stem) {
+    for (uint32_t number = clexicon_buckets[stem >> 20]; number < clexicon_buckets[(stem >> 20) + 1]; number++)
+        if (clexicon_stems[number] == stem) return (int32_t)number;
+    return -1;
+}
+
 static inline uint32_t clexicon_bits(uint32_t number) { return clexicon_commonness[number]; }
 static inline uint32_t clexicon_start(uint32_t number) { return clexicon_starts[number]; }
 static inline uint32_t clexicon_relation(uint32_t number) { return clexicon_relations[number]; }
