@@ -9,7 +9,8 @@ work=$(mktemp -d)
 touch "$work/mock" "$work/log"
 product="" mock=""
 finish() {
-    trap - EXIT INT TERM
+    trap - EXIT
+    trap '' INT TERM # whoever is impatient waits for the clean-up all the same
     [ -z "$product" ] || kill "$product" 2>/dev/null || true
     [ -z "$product" ] || wait "$product" 2>/dev/null || true
     [ -z "$mock" ] || kill "$mock" 2>/dev/null || true
