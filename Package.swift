@@ -51,8 +51,8 @@ let package = Package(
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         module("Simulation", ["EventLoop"]),
 
-        tests("Supervisor", ["supervisor", "IPC", "Telemetry", "EventLoop"]),
-        tests("Edge", ["edge", "HTTP", "IPC", "Telemetry", "EventLoop"]),
+        tests("Supervisor", ["supervisor", "Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
+        tests("Edge", ["edge", "Simulation", "Outbound", "HTTP", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         tests("Dispatcher", ["dispatcher", "Simulation", "IPC", "EventLoop"]),
         tests("Broadcaster", ["broadcaster", "Role", "IPC", "HTTP", "JSON", "Telemetry", "Configuration", "Inbound", "EventLoop", "CLinux"]),
         tests("Mockllm", ["mockllm", "Inbound", "HTTP", "JSON", "EventLoop", "CLinux"]),

@@ -8,12 +8,20 @@ struct Block {
     @usableFromInline var next: UnsafeMutablePointer<Block>?
     @usableFromInline var start: UInt32
     @usableFromInline var end: UInt32
+
+    @inlinable
+    init(next: UnsafeMutablePointer<Block>?, start: UInt32, end: UInt32) {
+        self.next = next
+        self.start = start
+        self.end = end
+    }
 }
 
 /// A bounded pool of blocks. A handle: copies share it; it lives as long as its process. One thread only.
+@usableFromInline
 package struct BlockPool {
     /// With its header a block is one page.
-    package static let payloadBytes = 4096 - MemoryLayout<Block>.stride
+    @inlinable package static var payloadBytes: Int { 4096 - MemoryLayout<Block>.stride }
 
     @usableFromInline
     struct State {

@@ -14,6 +14,8 @@ struct CaptureOutbox: ~Copyable {
 
     private let slot: ScoreboardSlot
     private let pool: BlockPool
+    /// For the first frame of a channel, which must find room when captures have taken all theirs.
+    private let openingPool = BlockPool(limitBytes: 4096)
     private var channel: Channel?
     private var token: Token?
     private var frames: BlockChain
@@ -51,9 +53,11 @@ struct CaptureOutbox: ~Copyable {
     mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor, in loop: Loop, token: Token) -> SystemError? {
         dropChannel()
         do throws(SystemError) {
-            var channel = try Channel(attach, descriptor, in: loop, token: token, pool: pool, outboxLimit: 64 << 10)
-            // The first frame tells what earlier channels took, so that the dispatcher can book what they swallowed.
+            var channel = try Channel(attach, descriptor, in: loop, token: token, pool: openingPool, outboxLimit: 4096)
+            // The first frame tells what earlier channels took, so that the dispatcher can book what they swallowed: at
+            // once, because there may be no capture for a long time.
             _ = channel.send(CaptureOpen(sentBefore: sent))
+            _ = channel.flush(in: loop)  // an end is found, and reported, by `handle`
             self.channel = consume channel
             self.token = token
             return nil

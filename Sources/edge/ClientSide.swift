@@ -73,7 +73,10 @@ extension Proxy {
             flushClient(index)
             guard clients.find(token.slot, token.generation) != nil else { return }
         }
-        if readiness.mayHaveEnded, client.pointee.phase == .exchange { return clientGone(index) }
+        if readiness.mayHaveEnded {
+            client.pointee.mayHaveEnded = true
+            if client.pointee.phase == .exchange { return clientGone(index) }
+        }
         if readiness.mayRead {
             client.pointee.hasMore = true
             readClient(index)
@@ -96,7 +99,11 @@ extension Proxy {
         let generation = clients.generation(index)
         for _ in 0..<Self.readsPerTurn {
             let client = clients.at(index)
-            guard client.pointee.hasMore, wantsBytes(client) else { return }
+            guard client.pointee.hasMore, wantsBytes(client) else {
+                // It left together with its request; no readiness will say so again.
+                if client.pointee.mayHaveEnded, client.pointee.phase == .exchange { clientGone(index) }
+                return
+            }
             let count = cl_receive(client.pointee.descriptor, readBuffer.baseAddress, readBuffer.count)
             if count <= 0 {
                 client.pointee.hasMore = false
@@ -104,8 +111,8 @@ extension Proxy {
                 return clientGone(index)
             }
             slot.add(.clientReceivedBytes, UInt64(count))
-            // A short read has emptied the socket; the next bytes come with a new readiness.
-            client.pointee.hasMore = count == readBuffer.count
+            // A short read has emptied the socket of a client that has not closed; the next bytes come with a new readiness.
+            client.pointee.hasMore = count == readBuffer.count || client.pointee.mayHaveEnded
             use(index, generation, UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
             guard clients.find(UInt32(index), generation) != nil else { return }
         }
@@ -308,7 +315,10 @@ extension Proxy {
         clientDeadlines[index] = .max
         let upstream = client.pointee.exchange.upstream
         guard upstream >= 0 else { return }
-        if client.pointee.exchange.requestBodyIsChunked { _ = appendUpstream(upstream, Chunk.last) }
+        if client.pointee.exchange.requestBodyIsChunked, !client.pointee.exchange.lastChunkIsWritten {
+            client.pointee.exchange.lastChunkIsWritten = true
+            guard appendUpstream(upstream, Chunk.last) else { return }
+        }
         runClock(upstream)
     }
 

@@ -28,6 +28,8 @@ struct ClientConnection: ~Copyable {
     var output: BlockChain
     /// The kernel may hold more than we have read.
     var hasMore = false
+    /// It has closed its side, perhaps behind bytes that are not read yet.
+    var mayHaveEnded = false
     /// Close once `output` is empty.
     var closesAfterOutput = false
     /// ... without lingering: the answer was cut, and the client shall see that.
@@ -63,6 +65,8 @@ struct Exchange: ~Copyable {
     var requestBodyIsChunked = false
     /// The client sends its body when it is told to, or has lost patience.
     var awaitsContinue = false
+    /// The end of a chunked body stands behind its data: it is written once, however often the request changes connections.
+    var lastChunkIsWritten = false
     var requestBytes: UInt64 = 0
     var answerFraming = AnswerFraming.none
     var answerBegan = false
@@ -104,6 +108,7 @@ struct Exchange: ~Copyable {
         requestBody = BodyReader()
         requestBodyIsChunked = false
         awaitsContinue = false
+        lastChunkIsWritten = false
         requestBytes = 0
         answerFraming = .none
         answerBegan = false

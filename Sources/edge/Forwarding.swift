@@ -28,7 +28,7 @@ extension Proxy {
             return
         }
         let upstream = client.pointee.exchange.upstream
-        if isRepeatable, upstreams.at(upstream).pointee.isReused { _ = client.pointee.exchange.repetition.append(head) }
+        if isRepeatable, upstreams.at(upstream).pointee.isReused { _ = client.pointee.exchange.repetition.appendAll(head) }
         guard appendUpstream(upstream, head) else { return }
         if client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.requestBodyIsChunked { requestEnded(index) }
     }

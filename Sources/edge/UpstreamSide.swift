@@ -113,8 +113,10 @@ extension Proxy {
                 var head = ByteBuffer()
                 swap(&head, &client.pointee.exchange.heldHead)
                 let upstream = client.pointee.exchange.upstream
-                _ = appendUpstream(upstream, head.bytes)
+                let generation = upstreams.generation(upstream)
+                guard appendUpstream(upstream, head.bytes) else { continue }
                 if client.pointee.exchange.requestBody.isDone { requestEnded(index) }
+                guard upstreams.find(UInt32(upstream), generation) != nil else { continue }
                 flushUpstream(upstream)
                 if clients.isLive(index) { continueClient(index) }
             }
@@ -442,31 +444,39 @@ extension Proxy {
         }
         let client = clients.at(index)
         let isReused = connection.pointee.isReused
-        let hadBytes = connection.pointee.answerBegan || !connection.pointee.received.isEmpty
+        let hadBytes = client.pointee.exchange.firstByte > 0
         client.pointee.exchange.upstream = -1
         // A reused connection that was already dead: GET and HEAD may be repeated, once, on a new one.
         if isReused, !hadBytes, !client.pointee.exchange.repetition.isEmpty {
             freeUpstream(upstream)
             return repeatRequest(index)
         }
-        if isReused, untouched, !hadBytes, client.pointee.exchange.answerBegan == false, connection.pointee.output.count > 0 {
+        // `upstreamBegan`: an earlier write may have taken a part, and what is left would pass for a request of its own.
+        if isReused, untouched, !hadBytes, client.pointee.exchange.upstreamBegan == 0, !connection.pointee.output.isEmpty {
             var waiting = BlockChain(in: outputPool)
             swap(&waiting, &connection.pointee.output)
             freeUpstream(upstream)
-            guard connect(index, fresh: true) else { return }
-            let fresh = client.pointee.exchange.upstream
-            swap(&waiting, &upstreams.at(fresh).pointee.output)
-            return flushUpstream(fresh)
+            return sendAnew(index, &waiting)
         }
         freeUpstream(upstream)
         fail(index, reason)
     }
 
     private mutating func repeatRequest(_ index: Int) {
+        var head = BlockChain(in: outputPool)
+        swap(&head, &clients.at(index).pointee.exchange.repetition)
+        sendAnew(index, &head)
+    }
+
+    /// Sends what has been written of a request over a new connection, now or when the target's addresses are known.
+    private mutating func sendAnew(_ index: Int, _ bytes: inout BlockChain) {
         let client = clients.at(index)
-        guard connect(index, fresh: true) else { return }
+        guard connect(index, fresh: true) else {
+            if client.pointee.exchange.isResolving { bytes.forEachPiece { client.pointee.exchange.heldHead.append($0) } }
+            return
+        }
         let upstream = client.pointee.exchange.upstream
-        swap(&client.pointee.exchange.repetition, &upstreams.at(upstream).pointee.output)
+        swap(&bytes, &upstreams.at(upstream).pointee.output)
         flushUpstream(upstream)
     }
 
@@ -502,7 +512,10 @@ extension Proxy {
         case .idle: freeIdle(upstream)
         case .connecting: connectFailed(upstream, ETIMEDOUT)
         case .active where !connection.pointee.isEstablished: upstreamFailed(upstream, "no agreement on TLS within TRUTHTABLE_CONNECT_TIMEOUT")
-        case .active: upstreamFailed(upstream, connection.pointee.answerBegan ? "no byte of the answer within TRUTHTABLE_UPSTREAM_TIMEOUT" : "no answer within TRUTHTABLE_UPSTREAM_TIMEOUT")
+        case .active:
+            // It is slow, not dead: there is nothing to gain by asking again.
+            clients.at(connection.pointee.client).pointee.exchange.repetition.removeAll()
+            upstreamFailed(upstream, connection.pointee.answerBegan ? "no byte of the answer within TRUTHTABLE_UPSTREAM_TIMEOUT" : "no answer within TRUTHTABLE_UPSTREAM_TIMEOUT")
         case .tunnel: upstreamEnded(upstream)
         }
     }

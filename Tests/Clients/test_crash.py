@@ -164,7 +164,7 @@ def test_hung_auditors_are_replaced(start, mock):
         assert load.failures == []
         ledger = product.wait_at_rest()
         assert ledger["captured"] == ledger["audited"] == len(load.delivered)
-    assert "no sign of life" in product.log
+    product.wait_logged("no sign of life")
 
 
 @pytest.mark.parametrize("role", ["dispatcher", "broadcaster"])

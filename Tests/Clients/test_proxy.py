@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -561,6 +562,39 @@ def test_a_client_that_leaves_reaches_the_upstream_within_a_second(upstream, por
         assert seen["ended"] - left < 1.0
 
 
+def test_a_client_that_leaves_together_with_its_request(upstream, product):
+    """Request and end may be read at once."""
+    ended = []
+
+    def answer(wire, request):
+        wire.rest()
+        ended.append(time.monotonic())
+        return False
+
+    upstream.answer = answer
+    edge = product.pids("edge")[0]
+    for count in range(1, 4):
+        os.kill(edge, signal.SIGSTOP)
+        client = connect(product.port)
+        client.send(get())
+        client.close()
+        os.kill(edge, signal.SIGCONT)
+        went = time.monotonic()
+        # Either it never reached the upstream, or the upstream knows soon.
+        wait_until(lambda: len(ended) >= len(upstream.requests) and time.monotonic() - went > 0.2, 0.9, "the upstream's connection ended")
+
+
+@pytest.mark.parametrize("part", [b"GET", b"GET / HTTP/1.1\r\nHo", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"])
+def test_half_a_request_and_the_end(part, upstream, product):
+    """Nothing is waited for that cannot come."""
+    client = connect(product.port)
+    client.send(part)
+    client.finish()
+    began = time.monotonic()
+    client.rest()
+    assert time.monotonic() - began < 1
+
+
 def test_a_client_that_leaves_before_the_answer_reaches_the_upstream(upstream, port):
     ended = threading.Event()
 
@@ -644,7 +678,7 @@ def test_a_broken_upstream_is_a_502(name, upstream, product):
     assert (answer.status, answer.body) == (502, b'{"error":"upstream unavailable"}')
     assert answer.value("Content-Type") == "application/json"
     request_id = answer.value("X-TruthTable-Request-ID")
-    line = wait_until(lambda: [line for line in product.log.splitlines() if "Upstream failed" in line and request_id in line], what="the log line")[0]
+    line = product.wait_logged("Upstream failed", request_id)
     assert "cause=" in line
     # The client's connection goes on.
     upstream.answer = OK
@@ -657,7 +691,7 @@ def test_the_log_of_a_failure_names_the_path(upstream, product):
     upstream.answer = b"nonsense\r\n\r\n"
     answer = exchange(product.port, get(target="/v1/some/path?api_key=canary-in-query"))
     request_id = answer.value("X-TruthTable-Request-ID")
-    line = wait_until(lambda: [line for line in product.log.splitlines() if "Upstream failed" in line and request_id in line])[0]
+    line = product.wait_logged("Upstream failed", request_id)
     assert "/v1/some/path" in line
     assert "canary-in-query" not in product.log
 
@@ -674,14 +708,14 @@ def test_a_refused_upstream_is_a_502(start):
         product = start(f"http://127.0.0.1:{taken.getsockname()[1]}")
         answer = exchange(product.port, post(b"{}"))
     assert (answer.status, json.loads(answer.body)) == (502, {"error": "upstream unavailable"})
-    assert "refused" in product.log.lower()
+    product.wait_logged("Upstream failed", "refused")
 
 
 def test_an_upstream_without_a_name_is_a_502(start):
     product = start("http://nowhere.invalid")
     answer = exchange(product.port, post(b"{}"), limit=20)
     assert (answer.status, json.loads(answer.body)) == (502, {"error": "upstream unavailable"})
-    assert "nowhere.invalid" in product.log
+    product.wait_logged("Upstream failed", "nowhere.invalid")
 
 
 def test_no_first_byte_in_time_is_a_502(upstream, port):

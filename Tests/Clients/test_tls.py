@@ -90,7 +90,7 @@ def test_certificates_that_are_not_right_are_a_502(name, host, ca, start, author
     answer = exchange(product.port, GET)
     assert (answer.status, json.loads(answer.body)) == (502, {"error": "upstream unavailable"})
     assert upstream.requests == []
-    line = wait_until(lambda: [line for line in product.log.splitlines() if "Upstream failed" in line])[0]
+    line = product.wait_logged("Upstream failed")
     assert "certificate" in line.lower(), line
     upstream.close()
 
