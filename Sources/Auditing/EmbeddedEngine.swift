@@ -28,6 +28,7 @@ package struct EmbeddedEngine: Sendable {
 
     private let auditCase: AuditCase
     private let limits: EngineLimits
+    private let everySentence: Bool
     private let answer: [UInt8]
     private var phase = Phase.splitting
     private var work = 0
@@ -46,8 +47,10 @@ package struct EmbeddedEngine: Sendable {
     private var places: [Int] = []
     private var isPartial: Bool
 
-    package init(_ auditCase: AuditCase, limits: EngineLimits = EngineLimits()) {
+    /// - Parameter everySentence: the answer is known to be a claim: greetings, questions and remarks in it are judged too.
+    package init(_ auditCase: AuditCase, limits: EngineLimits = EngineLimits(), everySentence: Bool = false) {
         self.auditCase = auditCase
+        self.everySentence = everySentence
         self.limits = limits
         answer = Array(auditCase.answer.utf8)
         isPartial = auditCase.contextIsPartial
@@ -94,7 +97,7 @@ package struct EmbeddedEngine: Sendable {
     // MARK: Phases
 
     private mutating func split() {
-        (claims, omittedClaims) = ClaimSplitter.claims(in: answer, limit: limits.claims)
+        (claims, omittedClaims) = ClaimSplitter.claims(in: answer, limit: limits.claims, everySentence: everySentence)
         spend(answer.count)
         guard auditCase.contextState == .found else {
             let why = Self.whyUnverifiable(auditCase.contextState)
@@ -129,7 +132,7 @@ package struct EmbeddedEngine: Sendable {
                 isPartial = true
                 text.removeLast(text.count - ASCII.boundary(in: content.content.utf8, atMost: limits.documentBytes))
             }
-            sentences = Sentences.ranges(in: text, 0..<text.count, limit: limits.evidenceSentences)
+            sentences = Sentences.members(in: text, limit: limits.evidenceSentences) ?? Sentences.ranges(in: text, 0..<text.count, limit: limits.evidenceSentences)
             sentence = 0
             index.add(document: text)
             places.append(document)
@@ -139,67 +142,50 @@ package struct EmbeddedEngine: Sendable {
     }
 
     private mutating func match(_ claim: Claim) {
-        let tokens = Tokenizer.tokens(of: answer, claim.range)
-        let quantities = Quantities.all(in: answer, tokens)
-        var stems: [UInt64] = []
-        var weights: [Double] = []
-        var words: [Range<Int>] = []
-        for token in tokens where !token.isStop && stems.count < min(64, limits.claimWords) && !stems.contains(token.stem) {
-            stems.append(token.stem)
-            weights.append(weight(of: token))
-            words.append(token.range)
-        }
+        let text = ClaimText(answer, claim.range, wordLimit: limits.claimWords, index: index)
         spend(claim.range.count * 2 + 200)
-        let total = weights.reduce(0, +)
-        guard total > 0 else {
+        guard text.totalWeight > 0 else {
             verdicts.append(unverifiable(claim, "It says nothing that could be looked up."))
             return
         }
-        let (windows, searched) = index.windows(for: stems, weights: weights, limit: 3)
-        spend(searched)
-
-        let finder = MismatchFinder(answer: answer, claim: claim.range, tokens: tokens, quantities: quantities, index: index)
-        var best: (probability: Double, coverage: Double, mismatches: [Mismatch], quote: EvidenceQuote)?
-        for window in windows {
-            guard let (place, range) = index.range(of: window) else { continue }
-            let coverage = weights.indices.reduce(0) { $0 + (window.mask >> UInt64($1) & 1 == 1 ? weights[$1] : 0) } / total
-            let mismatches = finder.mismatches(in: index.texts[place], range, coverage: coverage)
-            spend(range.count * 2)
-            let probability = Classifier.probability(coverage: coverage, mismatches: mismatches)
-            guard probability > best?.probability ?? -1 else { continue }
-            let unmatched = words.indices.filter { window.mask >> UInt64($0) & 1 == 0 }.prefix(12).map { answer.text(words[$0]) }
-            best = (probability, coverage, mismatches, quote(place, range, unmatched))
+        let match = ClaimMatch(text, in: index, windowLimit: 3)
+        spend(match.work)
+        guard let window = match.windows.first, let (place, range) = index.range(of: window.sentences) else {
+            let features = ClaimFeatures(without: match)
+            var verdict = unsupported(claim, probability: Classifier.probability(features), evidence: [], "No document speaks of it.")
+            verdict.features = features.values
+            verdicts.append(verdict)
+            return
         }
-        verdicts.append(judge(claim, best.map { ($0.probability, $0.coverage, $0.mismatches, $0.quote) }))
-    }
-
-    /// Rare words, names and numbers tell more; a word that no document holds tells most.
-    private func weight(of token: Token) -> Double {
-        let frequency = Double(index.frequency(of: token.stem))
-        let rarity = 1 - frequency / Double(max(1, index.sentences.count)) / 2
-        return rarity * (token.isNumber ? 1.6 : token.isCapitalised ? 1.3 : 1)
+        let features = ClaimFeatures(match, window, in: index)
+        spend(range.count * 2 + match.hits.count * 8)
+        let probability = Classifier.probability(features)
+        let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
+        let evidence = quote(place, range, missing.prefix(12).map { answer.text(text.words[$0].token.range) })
+        var verdict = judge(claim, features, probability, evidence)
+        verdict.features = features.values
+        verdicts.append(verdict)
     }
 
     // MARK: Judgement
 
-    private func judge(_ claim: Claim, _ best: (probability: Double, coverage: Double, mismatches: [Mismatch], quote: EvidenceQuote)?) -> ClaimVerdict {
-        guard let best, best.coverage > 0 else {
-            return unsupported(claim, probability: 0.02, evidence: [], "No document speaks of it.")
+    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote) -> ClaimVerdict {
+        let name = Self.name(of: quote, among: auditCase.documents.count)
+        let mismatches = features.mismatches.sorted { $0.rank != $1.rank ? $0.rank < $1.rank : $0.strength > $1.strength }
+        if Classifier.isContradiction(features, probability: probability) {
+            return verdict(claim, .contradicted, probability: probability, confidence: 1 - probability, [quote], Self.explain(mismatches, name))
         }
-        let name = Self.name(of: best.quote, among: auditCase.documents.count)
-        if Classifier.isContradiction(coverage: best.coverage, mismatches: best.mismatches) {
-            return verdict(
-                claim, .contradicted, probability: min(best.probability, 0.3), confidence: 1 - min(best.probability, 0.3), [best.quote],
-                Self.explain(best.mismatches, name))
+        if probability >= Classifier.threshold {
+            let reason = mismatches.isEmpty ? "\(name) says so." : "\(name) says so for the most part; \(Self.lowered(Self.explain(mismatches, name)))"
+            return verdict(claim, .supported, probability: probability, confidence: probability, [quote], reason)
         }
-        if best.probability >= 0.5 {
-            let reason = best.mismatches.isEmpty ? "\(name) says so." : "\(name) says so for the most part; \(Self.explain(best.mismatches, name))"
-            return verdict(claim, .supported, probability: best.probability, confidence: best.probability, [best.quote], reason)
+        var reason = "The nearest passage, in \(Self.lowered(name)), says too little of it."
+        if !mismatches.isEmpty {
+            reason = Self.explain(mismatches, name)
+        } else if !quote.unmatched.isEmpty {
+            reason = "The nearest passage, in \(Self.lowered(name)), does not hold: \(quote.unmatched.prefix(6).joined(separator: ", "))."
         }
-        let reason = best.mismatches.isEmpty
-            ? "The nearest passage, in \(Self.lowered(name)), does not hold: \(best.quote.unmatched.prefix(6).joined(separator: ", "))."
-            : Self.explain(best.mismatches, name)
-        return unsupported(claim, probability: best.probability, evidence: [best.quote], reason)
+        return unsupported(claim, probability: probability, evidence: [quote], reason)
     }
 
     /// Where part of the context was not seen, what no document supports may stand there.
@@ -241,11 +227,14 @@ package struct EmbeddedEngine: Sendable {
     /// "The answer says 1887, document 2 says 1889."
     private static func explain(_ mismatches: [Mismatch], _ document: String) -> String {
         let document = lowered(document)
-        let parts = mismatches.prefix(3).map { mismatch in
+        var seen: Set<String> = []
+        let parts = mismatches.filter { seen.insert($0.said + "\u{0}" + $0.found).inserted }.prefix(3).map { mismatch in
             switch mismatch.kind {
             case .numberReplaced, .nameReplaced: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             case .numberAbsent, .nameAbsent: "\(document) does not hold \(mismatch.said)"
-            case .negation: "one of answer and \(document) denies it (\"\(mismatch.said)\")"
+            case .negation:
+                mismatch.said.isEmpty ? "\(document) denies it (\"\(mismatch.found)\")" : "the answer denies it (\"\(mismatch.said)\"), \(document) does not"
+            case .opposite, .sibling: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             }
         }
         let text = parts.joined(separator: "; ")

@@ -21,6 +21,10 @@ package struct ClaimVerdict: Sendable {
     package var evidence: [EvidenceQuote]
     /// One plain sentence.
     package var reasoning: String
+    /// What the classifier was given; nil for claims that it did not see.
+    package var features: [Double]?
+    /// Their names, with the sign of what more of each does to the probability.
+    package static let featureNames = ClaimFeatures.Name.allCases.map { ($0.raisesSupport ? "+" : "-") + "\($0)" }
 
     package init(
         claim: String, start: Int, end: Int, verdict: ClaimOutcome, confidence: Double, probability: Double?, evidence: [EvidenceQuote] = [], reasoning: String
@@ -89,6 +93,8 @@ package struct AuditVerdict: Sendable {
     package var engineVersion: String
     package var scaleVersion: Int
     package var truncated: Bool
+    /// Probability that the documents bear out the whole text, 0…1; nil without a claim that can be checked.
+    package var support: Double?
 
     package func count(_ outcome: ClaimOutcome) -> Int { claims.lazy.filter { $0.verdict == outcome }.count }
     package var totalClaims: Int { claims.count + omittedClaims }
@@ -118,6 +124,7 @@ package struct AuditVerdict: Sendable {
         let total = Double(checkable.count)
         let score = 100 * checkable.reduce(0) { $0 + min(1, max(0, $1.probability ?? 0)) } / total
         trustScore = score
+        support = checkable.reduce(1) { min($0, $1.probability ?? 0) }
         hallucinationRate = 100 * Double(checkable.count - supported) / total
         grade = Self.grade(score: score, contradicted: contradicted, checkable: checkable.count)
         verdictKind = Self.kind(supported: supported, contradicted: contradicted, checkable: checkable.count)
