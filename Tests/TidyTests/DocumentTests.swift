@@ -28,12 +28,14 @@ private let updateCommand = "TRUTHTABLE_UPDATE_DOCS=1 swift test --filter TidyTe
     try #require(rest.count == 2, "README.md: the settings end with the line \(end)")
     let table = "\n" + SettingsTable.markdown()
     if Repository.isUpdating { return try Repository.write(parts[0] + begin + table + end + rest[1], to: "README.md") }
-    #expect(rest[0] == table, "README.md: the settings have changed: run `\(updateCommand)`")
+    let isCurrent = rest[0] == table  // apart, or a failure would print both
+    #expect(isCurrent, "README.md: the settings have changed: run `\(updateCommand)`")
 }
 
 @Test func `.example.env is the table of settings`() throws {
     if Repository.isUpdating { return try Repository.write(exampleEnvironment(), to: ".example.env") }
-    #expect(Repository.text(".example.env") == exampleEnvironment(), ".example.env: the settings have changed: run `\(updateCommand)`")
+    let isCurrent = Repository.text(".example.env") == exampleEnvironment()
+    #expect(isCurrent, ".example.env: the settings have changed: run `\(updateCommand)`")
 }
 
 /// With its comment marks taken out the file changes nothing: each line gives a default.

@@ -17,7 +17,7 @@ private let order: [[String]] = [
     ["Configuration"],
     ["TLS"],
     ["EventLoop"],
-    ["CLinux", "COpenSSL"],
+    ["CLinux", "COpenSSL", "CZlib", "CBrotli", "CLexicon"],
 ]
 
 private let rows = Dictionary(uniqueKeysWithValues: order.enumerated().flatMap { row, modules in modules.map { ($0, row) } })
