@@ -1,7 +1,7 @@
 // The engine that needs no model: it finds the passage of the documents that speaks most of a claim, and looks for what does
 // not fit. It works in steps, so that the process that runs it stays within reach of its other duties.
 //
-//     splitting --step--> indexing --step…--> matching --step…--> done
+//     splitting --step…--> selfChecking --step--> indexing --step…--> matching --step…--> done
 
 /// Bounds of one audit. Texts beyond them are not looked at, and the verdict says so.
 package struct EngineLimits: Sendable {
@@ -22,9 +22,12 @@ package struct EngineLimits: Sendable {
 /// Audits one case.
 package struct EmbeddedEngine: Sendable {
     package static let name = "embedded"
-    package static let version = "1"
+    package static let version = "2"
 
-    private enum Phase { case splitting, indexing, matching, done }
+    /// Of a claim that the answer itself contradicts.
+    private static let findingProbability = 0.05
+
+    private enum Phase { case splitting, selfChecking, indexing, matching, done }
 
     private let auditCase: AuditCase
     private let limits: EngineLimits
@@ -34,6 +37,8 @@ package struct EmbeddedEngine: Sendable {
     private var work = 0
     private var workOfStep = 0
 
+    private var splitter: ClaimSplitter?
+    private var findings: [SelfFinding] = []
     private var claims: [Claim] = []
     private var omittedClaims = 0
     private var verdicts: [ClaimVerdict] = []
@@ -62,6 +67,7 @@ package struct EmbeddedEngine: Sendable {
         while phase != .done {
             switch phase {
             case .splitting: split()
+            case .selfChecking: checkItself()
             case .indexing: indexNext()
             case .matching:
                 if verdicts.count >= claims.count { return finish() }
@@ -77,7 +83,13 @@ package struct EmbeddedEngine: Sendable {
     /// Ends at a deadline: claims that were not reached are unverifiable. nil if the verdict was given already.
     package mutating func stopNow() -> AuditVerdict? {
         guard phase != .done else { return nil }
-        if phase == .splitting { split() }
+        if phase == .splitting {
+            split()
+            if let splitter {
+                claims = splitter.claims
+                omittedClaims = splitter.omitted + 1  // the rest, at least one
+            }
+        }
         while verdicts.count < claims.count {
             verdicts.append(unverifiable(claims[verdicts.count], "It was not checked: the time for the audit was over."))
         }
@@ -91,21 +103,58 @@ package struct EmbeddedEngine: Sendable {
 
     private mutating func finish() -> AuditVerdict {
         phase = .done
+        applyFindings()
         return AuditVerdict(of: auditCase, claims: verdicts, omittedClaims: omittedClaims, engine: Self.name, engineVersion: Self.version)
     }
 
     // MARK: Phases
 
     private mutating func split() {
-        (claims, omittedClaims) = ClaimSplitter.claims(in: answer, limit: limits.claims, everySentence: everySentence)
-        spend(answer.count)
-        guard auditCase.contextState == .found else {
-            let why = Self.whyUnverifiable(auditCase.contextState)
-            verdicts = claims.map { unverifiable($0, why) }
-            phase = .matching
+        var splitter = self.splitter ?? ClaimSplitter(answer, limit: limits.claims, everySentence: everySentence)
+        self.splitter = nil
+        if let bytes = splitter.step() {
+            spend(bytes * 4 + 64)
+            self.splitter = splitter
             return
         }
-        phase = .indexing
+        claims = splitter.claims
+        omittedClaims = splitter.omitted
+        phase = .selfChecking
+    }
+
+    /// What the answer says against itself needs no documents.
+    private mutating func checkItself() {
+        let isFound = auditCase.contextState == .found
+        let documents = isFound && !auditCase.contextIsPartial ? auditCase.documents.map(\.id) : nil
+        findings = SelfChecks(answer, claims, documents: documents, isCut: auditCase.truncated).findings
+        spend(answer.count * 2 + claims.count * 32)
+        guard !isFound else {
+            phase = .indexing
+            return
+        }
+        let why = Self.whyUnverifiable(auditCase.contextState)
+        verdicts = claims.map { unverifiable($0, why) }
+        phase = .matching
+    }
+
+    /// Puts the findings in the place of the verdicts of their claims; a line that is no claim becomes one.
+    private mutating func applyFindings() {
+        for finding in findings {
+            let evidence = EvidenceQuote(
+                document: EvidenceQuote.answer, documentID: "answer", source: "", start: finding.evidence.lowerBound, end: finding.evidence.upperBound,
+                quote: answer.text(finding.evidence), unmatched: [])
+            let found = ClaimVerdict(
+                claim: answer.text(finding.claim), start: finding.claim.lowerBound, end: finding.claim.upperBound, verdict: .contradicted,
+                confidence: 1 - Self.findingProbability, probability: Self.findingProbability, evidence: [evidence], reasoning: finding.reasoning)
+            if let place = verdicts.firstIndex(where: { $0.start == finding.claim.lowerBound }) {
+                guard verdicts[place].verdict != .contradicted else { continue }
+                var found = found
+                found.features = verdicts[place].features
+                verdicts[place] = found
+            } else {
+                verdicts.insert(found, at: verdicts.firstIndex { $0.start > finding.claim.lowerBound } ?? verdicts.count)
+            }
+        }
     }
 
     /// The next sentences of the documents.
@@ -158,7 +207,7 @@ package struct EmbeddedEngine: Sendable {
             return
         }
         let features = ClaimFeatures(match, window, in: index)
-        spend(range.count * 2 + match.hits.count * 8)
+        spend(range.count * 2 + match.hits.count * 16 + text.tokens.count * (64 + min(400, index.tokens(of: window.sentences).count)))
         let probability = Classifier.probability(features)
         let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
         let evidence = quote(place, range, missing.prefix(12).map { answer.text(text.words[$0].token.range) })

@@ -7,19 +7,48 @@ struct Claim: Equatable, Sendable {
     var range: Range<Int>
 }
 
-enum ClaimSplitter {
-    /// The claims of an answer, and how many more there are than the limit.
-    static func claims(in answer: [UInt8], limit: Int, everySentence: Bool = false) -> (claims: [Claim], omitted: Int) {
-        var claims: [Claim] = []
-        var omitted = 0
-        for block in proseBlocks(of: answer) {
-            for sentence in Sentences.ranges(in: answer, block) {
-                let range = withoutMarks(answer, sentence)
-                guard everySentence ? answer[range].contains(where: ASCII.isWord) : isClaim(answer, range) else { continue }
-                if claims.count < limit { claims.append(Claim(range: range)) } else { omitted += 1 }
-            }
+/// Finds the claims of an answer, some sentences at a time.
+struct ClaimSplitter {
+    /// Sentences of one go.
+    private static let sentencesOfStep = 256
+
+    private let bytes: [UInt8]
+    private let limit: Int
+    private let everySentence: Bool
+    private var blocks: ArraySlice<Range<Int>>
+    private(set) var claims: [Claim] = []
+    /// How many more there are than the limit.
+    private(set) var omitted = 0
+
+    init(_ bytes: [UInt8], limit: Int, everySentence: Bool = false) {
+        self.bytes = bytes
+        self.limit = limit
+        self.everySentence = everySentence
+        blocks = Self.proseBlocks(of: bytes)[...]
+    }
+
+    /// Goes on; the bytes looked at, nil when all are.
+    mutating func step() -> Int? {
+        guard let block = blocks.first else { return nil }
+        let sentences = Sentences.ranges(in: bytes, block, limit: Self.sentencesOfStep)
+        for sentence in sentences {
+            let range = Self.withoutMarks(bytes, sentence)
+            guard everySentence ? bytes[range].contains(where: ASCII.isWord) : Self.isClaim(bytes, range) else { continue }
+            if claims.count < limit { claims.append(Claim(range: range)) } else { omitted += 1 }
         }
-        return (claims, omitted)
+        guard sentences.count >= Self.sentencesOfStep, let last = sentences.last, last.upperBound > block.lowerBound else {
+            blocks.removeFirst()
+            return block.count
+        }
+        blocks[blocks.startIndex] = span(last.upperBound, block.upperBound)
+        return last.upperBound - block.lowerBound
+    }
+
+    /// All at once.
+    static func claims(in answer: [UInt8], limit: Int, everySentence: Bool = false) -> (claims: [Claim], omitted: Int) {
+        var splitter = ClaimSplitter(answer, limit: limit, everySentence: everySentence)
+        while splitter.step() != nil {}
+        return (splitter.claims, splitter.omitted)
     }
 
     /// The answer without fenced code and without the model's thinking.

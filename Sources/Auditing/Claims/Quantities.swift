@@ -94,7 +94,7 @@ enum Quantities {
             index += 1
             var value: Double
             if token.isNumber {
-                guard !isCitation(bytes, token), let digits = number(bytes, token) else { continue }
+                guard let digits = number(bytes, token) else { continue }
                 value = digits
             } else {
                 switch mark(of: token) {
@@ -172,12 +172,6 @@ enum Quantities {
         guard index > 0 else { return false }
         let gap = bytes[span(tokens[index - 1].range.upperBound, tokens[index].range.lowerBound)]
         return gap.count <= 2 && gap.allSatisfy { $0 == 0x20 || $0 == UInt8(ascii: "-") || $0 >= 0x80 }
-    }
-
-    /// `[1]`, `[doc1]`: a reference, not a number of the text.
-    private static func isCitation(_ bytes: [UInt8], _ token: Token) -> Bool {
-        let before = token.range.lowerBound - 1
-        return before >= 0 && bytes[before] == UInt8(ascii: "[") && token.range.upperBound < bytes.count && bytes[token.range.upperBound] == UInt8(ascii: "]")
     }
 
     private static func number(_ bytes: [UInt8], _ token: Token) -> Double? {

@@ -243,10 +243,26 @@ struct TokenScanner {
         return true
     }
 
+    /// Short, and no year: `[May 1964]` is text.
+    private func isReference(_ citation: Int) -> Bool {
+        guard citation - index <= 14 else { return false }
+        var digits = 0
+        for place in index..<citation {
+            digits = ASCII.isDigit(bytes[place]) ? digits + 1 : 0
+            if digits > 3 { return false }
+        }
+        return true
+    }
+
     private mutating func skipSigns() {
         while index < end {
             guard bytes[index] >= 0x80 else {
                 if ASCII.isWord(bytes[index]) { return }
+                // `[1]`, `[doc1, 2]`: a reference, no words of the text.
+                if bytes[index] == UInt8(ascii: "["), let citation = Sentences.citation(bytes, at: index, before: end), isReference(citation) {
+                    index = citation
+                    continue
+                }
                 index += 1
                 continue
             }

@@ -3,7 +3,7 @@
 enum Acronyms {
     private static let letters = 2...6
     /// Words of the documents that are searched for a name that a short form may stand for.
-    private static let searchLimit = 20_000
+    private static let searchLimit = 4000
 
     /// Words of the documents that a capitalised word of a claim stands for, or is a part of the long form of.
     static func words(for place: Int, _ tokens: [Token], _ bytes: [UInt8], _ index: EvidenceIndex) -> [Int32] {

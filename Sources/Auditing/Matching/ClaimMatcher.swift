@@ -19,8 +19,9 @@ struct EvidenceWindow {
 
 /// What the documents hold of a claim.
 struct ClaimMatch {
-    /// Places of one word that are looked at; more say nothing new.
+    /// Places of one word, and of all, that are looked at; more say nothing new.
     private static let placeLimit = 200
+    private static let hitLimit = 4000
     /// A passage is a few sentences, more if they are short.
     private static let windowSentences = 8
     private static let windowTokens = 90
@@ -40,15 +41,16 @@ struct ClaimMatch {
 
     init(_ claim: ClaimText, in index: EvidenceIndex, windowLimit: Int) {
         self.claim = claim
+        let limit = min(Self.placeLimit, Self.hitLimit / 2 / max(1, claim.words.count))
         for (number, word) in claim.words.enumerated() {
-            let bit = UInt64(1) << UInt64(number)
-            if let own = word.own {
-                exact |= bit
-                collect(own, number, true, index)
-            }
+            guard let own = word.own else { continue }
+            exact |= 1 << UInt64(number)
+            collect(own, number, true, index, limit)
+        }
+        for (number, word) in claim.words.enumerated() {
             for other in word.akin {
-                akin |= bit
-                collect(other, number, false, index)
+                akin |= 1 << UInt64(number)
+                collect(other, number, false, index, min(limit, Self.hitLimit - hits.count))
             }
         }
         hits.sort { $0.place != $1.place ? $0.place < $1.place : $0.word < $1.word }
@@ -56,10 +58,10 @@ struct ClaimMatch {
         findWindows(index, limit: windowLimit)
     }
 
-    private mutating func collect(_ word: Int32, _ number: Int, _ isExact: Bool, _ index: EvidenceIndex) {
+    private mutating func collect(_ word: Int32, _ number: Int, _ isExact: Bool, _ index: EvidenceIndex, _ limit: Int) {
         let number = Int8(truncatingIfNeeded: number)
         var found: [Hit] = []
-        index.forEachPlace(of: word, limit: Self.placeLimit) { found.append(Hit(place: Int32(truncatingIfNeeded: $0), word: number, isExact: isExact)) }
+        index.forEachPlace(of: word, limit: limit) { found.append(Hit(place: Int32(truncatingIfNeeded: $0), word: number, isExact: isExact)) }
         hits += found
     }
 

@@ -28,6 +28,9 @@ struct Mismatch {
 
 /// Compares one claim with one passage that it is lined up with.
 struct MismatchFinder {
+    /// Words of a claim for which the passage is searched for another kind of the same thing; a claim that lacks more is not supported anyway.
+    private static let missingLimit = 12
+    private static let unitStrength = 0.45
     /// How far a denial reaches, in words.
     private static let negationReach = 4
 
@@ -74,7 +77,11 @@ struct MismatchFinder {
             let rivals = window.filter { other in other.isComparable(to: quantity) && !quantities.contains { $0.equals(other) } }
             let said = claim.bytes.text(quantity.range)
             let isAnywhere = tokens.indices.contains(quantity.token) && index.word(tokens[quantity.token].stem) != nil
-            let best = rivals.map { (rival: $0, strength: fit(of: quantity.token, at: $0.token)) }.max { $0.strength < $1.strength }
+            // Of one unit is nearly as good as among the same words.
+            let best = rivals.map { rival in
+                let isOfUnit = rival.kind == .plain || rival.kind == .money("€") || rival.kind == .money("$") || rival.kind == .money("£")
+                return (rival: rival, strength: max(isOfUnit ? Self.unitStrength : 0, fit(of: quantity.token, at: rival.token)))
+            }.max { $0.strength < $1.strength }
             if let best, !isAnywhere {
                 findings.replaced += 1
                 findings.mismatches.append(Mismatch(kind: .numberReplaced, said: said, found: text.text(best.rival.range), strength: best.strength))
@@ -282,7 +289,10 @@ struct MismatchFinder {
     /// A word of the claim in whose place the passage has another kind of the same thing.
     func sibling() -> Mismatch? {
         var best: Mismatch?
+        var left = Self.missingLimit
         for (number, word) in claim.words.enumerated() where alignment.partner[word.place] < 0 && !word.token.isNumber {
+            left -= 1
+            guard left >= 0 else { break }
             guard let lexicon = word.lexicon else { continue }
             let broader = lexicon.broader
             guard !broader.isEmpty else { continue }
