@@ -70,10 +70,10 @@ package enum SettingsTable {
 
     private static let audits: [Setting] = [
         Setting(
-            "AUDIT_ENABLED", .flag(\.auditEnabled), [.supervisor, .edge], change: .live,
+            "AUDIT_ENABLED", .flag(\.auditEnabled), [.supervisor, .edge],
             "Whether answers are audited; off, TruthTable is a plain proxy"),
         Setting(
-            "SAMPLE_RATE", .ratio(\.sampleRate), [.dispatcher], change: .live,
+            "SAMPLE_RATE", .ratio(\.sampleRate), [.dispatcher],
             "Part of the captured answers that is audited, 0 to 1"),
         Setting(
             "ENGINE", .choice(\.engine), [.supervisor, .dispatcher, .auditor],
@@ -146,7 +146,7 @@ package enum SettingsTable {
 
     private static let logs: [Setting] = [
         Setting(
-            "LOG_LEVEL", .choice(\.logLevel), Set(ProcessRole.allCases), change: .live,
+            "LOG_LEVEL", .choice(\.logLevel), Set(ProcessRole.allCases),
             "Least level of the lines on standard error"),
         Setting(
             "ACCESS_LOG", .accessLog(\.accessLog), [.supervisor, .edge],

@@ -78,7 +78,7 @@ struct DispatcherRole: RoleLogic, ~Copyable {
         guard let peer = peers.first(where: { $0.token == token }) else { return }
         let end =
             switch peer.kind {
-            case .capture: CaptureInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment)
+            case .capture: CaptureInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment, birth.log)
             case .audit: ResultInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment)
             case .event: EventOutbox.receive(from: peer, readiness, in: birth.loop, ring: dispatch.events)
             case .control: ChannelEnd?.none

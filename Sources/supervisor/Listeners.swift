@@ -30,6 +30,7 @@ final class Listeners {
     let proxyPort: Int
     let webSocketPort: Int
     let directory: String
+    private let madeDirectory: Bool
 
     init(_ settings: Settings) throws(StartFailure) {
         let proxy = try Self.tcp(settings.host, settings.port, "TRUTHTABLE_PORT")
@@ -39,7 +40,7 @@ final class Listeners {
         proxyPort = Int(cl_local_port(self.proxy))
         webSocketPort = Int(cl_local_port(self.webSocket))
         directory = RuntimeDirectory.path(settings, port: proxyPort)
-        try Self.makeDirectory(directory)
+        madeDirectory = try Self.makeDirectory(directory)
         control = try Self.unix(directory + "/control")
         broadcaster = try Self.unix(directory + "/broadcaster")
     }
@@ -59,8 +60,9 @@ final class Listeners {
         throw StartFailure(-result == EADDRINUSE ? .unavailable : .configuration, sentence)
     }
 
-    private static func makeDirectory(_ path: String) throws(StartFailure) {
-        if mkdir(path, 0o700) == 0 { return }
+    /// True when it was not there before.
+    private static func makeDirectory(_ path: String) throws(StartFailure) -> Bool {
+        if mkdir(path, 0o700) == 0 { return true }
         var status = stat()
         guard errno == EEXIST, lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw StartFailure(.configuration, "cannot make the runtime directory \(path): \(SystemError.text(errno)): set TRUTHTABLE_RUNTIME_DIR")
@@ -69,6 +71,7 @@ final class Listeners {
             throw StartFailure(
                 .configuration, "the runtime directory \(path) belongs to somebody else or is open to others: remove it or set TRUTHTABLE_RUNTIME_DIR")
         }
+        return false
     }
 
     private static func unix(_ path: String) throws(StartFailure) -> Descriptor {
@@ -96,6 +99,6 @@ final class Listeners {
     func removePaths() {
         unlink(directory + "/control")
         unlink(directory + "/broadcaster")
-        rmdir(directory)
+        if madeDirectory { rmdir(directory) }
     }
 }

@@ -7,26 +7,15 @@ import Role
 
 enum Watch {
     static func run(_ arguments: [String]) -> ExitCode {
-        var json = false
-        var most = Int.max
-        var environmentFile: String?
-        var rest = arguments[...]
-        while let argument = rest.popFirst() {
-            switch argument {
-            case "--json": json = true
-            case "--once": most = 1
-            case "--env-file": environmentFile = rest.popFirst()
-            case "--help", "-h": return CommandLineTool.show(help)
-            default: return CommandLineTool.usage("unknown argument \(argument)")
-            }
-        }
-        let settings: Settings
-        do throws(SettingErrors) {
-            settings = try Settings.load(environment: processEnvironment(), environmentFile: environmentFile, cores: 1).settings
+        let options: ProductOptions
+        do throws(CommandEnded) {
+            options = try ProductOptions(arguments, flags: ["--json", "--once"], help: help)
         } catch {
-            for error in error.errors { complain(CommandLineTool.name, "\(error)") }
-            return .configuration
+            return error.exitCode
         }
+        let settings = options.settings
+        let json = options.flags.contains("--json")
+        let most = options.flags.contains("--once") ? 1 : Int.max
         let address = ["localhost", "0.0.0.0"].contains(settings.host) ? "127.0.0.1" : settings.host == "::" ? "::1" : settings.host
         do throws(WebSocketClient.Failure) {
             var client = try WebSocketClient(address: address, port: settings.webSocketPort, path: "/ws?envelope=payload", token: settings.accessToken)

@@ -274,5 +274,6 @@ def test_log_lines_that_people_search_for(product):
     request_id = ask(product, QUESTIONS[0]["request"])
     with Dashboard(product.ws_url):
         product.wait_logged("Client connected (total: ")
+    assert "status=200" in product.wait_logged("Captured response", request_id)
     line = product.wait_logged("Audit completed", request_id)
     assert "trust_score=" in line and "grade=" in line
