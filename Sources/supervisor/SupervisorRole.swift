@@ -471,8 +471,8 @@ final class SupervisorRole {
                     uptimeMilliseconds: child.isAlive ? child.startedAt.duration(to: .now).milliseconds : 0)
             },
             listeners: [
-                StatusReport.Listener(name: "proxy", address: "\(settings.host):\(listeners.proxyPort)"),
-                StatusReport.Listener(name: "websocket", address: "\(settings.host):\(listeners.webSocketPort)"),
+                StatusReport.Listener(name: "proxy", address: HostAndPort(host: settings.host, port: listeners.proxyPort).description),
+                StatusReport.Listener(name: "websocket", address: HostAndPort(host: settings.host, port: listeners.webSocketPort).description),
                 StatusReport.Listener(name: "control", address: listeners.directory + "/control"),
                 StatusReport.Listener(name: "broadcaster", address: listeners.directory + "/broadcaster"),
             ],

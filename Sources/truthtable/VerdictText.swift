@@ -6,39 +6,26 @@ enum VerdictText {
     private static let quoteLimit = 200
 
     static func text(_ verdict: AuditVerdict, of auditCase: AuditCase) -> String {
-        var lines = [clean(verdict.verdict), ""]
+        var lines = [oneLine(verdict.verdict), ""]
         let score = verdict.trustScore.map { "\(Int($0.rounded())) of 100" } ?? "none"
         let rate = verdict.hallucinationRate.map { ", hallucination rate \(Int($0.rounded())) %" } ?? ""
         lines.append("Trust score \(score), grade \(verdict.grade)\(rate)")
-        if !auditCase.query.isEmpty { lines.append("Question    " + cut(clean(auditCase.query))) }
+        if !auditCase.query.isEmpty { lines.append("Question    " + cut(oneLine(auditCase.query))) }
         let readable = auditCase.documents.count { !$0.isOpaque }
         lines.append("Documents   \(readable) to read, context \(auditCase.contextState.rawValue)" + (auditCase.contextIsPartial ? ", seen in part" : ""))
         if verdict.truncated { lines.append("The exchange was cut before its end.") }
         for claim in verdict.claims {
             lines.append("")
             let probability = claim.probability.map { " \(Int(($0 * 100).rounded())) %" } ?? ""
-            lines.append("[\(claim.verdict.rawValue)\(probability)] \(clean(claim.claim))")
-            lines.append("    " + clean(claim.reasoning))
+            lines.append("[\(claim.verdict.rawValue)\(probability)] \(oneLine(claim.claim))")
+            lines.append("    " + oneLine(claim.reasoning))
             for quote in claim.evidence {
-                let source = quote.source.isEmpty ? "" : ", \(clean(quote.source))"
-                lines.append("    \(clean(quote.documentID))\(source), byte \(quote.start): \"\(cut(clean(quote.quote)))\"")
+                let source = quote.source.isEmpty ? "" : ", \(oneLine(quote.source))"
+                lines.append("    \(oneLine(quote.documentID))\(source), byte \(quote.start): \"\(cut(oneLine(quote.quote)))\"")
             }
         }
         if verdict.omittedClaims > 0 { lines += ["", "\(verdict.omittedClaims) further claims were not looked at."] }
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    /// One line, without signs that move a terminal's cursor.
-    private static func clean(_ text: String) -> String {
-        var result = ""
-        var wasSpace = false
-        for scalar in text.unicodeScalars {
-            let isSpace = scalar.value <= 0x20 || (0x7F...0xA0).contains(scalar.value) || scalar.value == 0x2028 || scalar.value == 0x2029
-            if isSpace, wasSpace { continue }
-            result.unicodeScalars.append(isSpace ? " " : scalar)
-            wasSpace = isSpace
-        }
-        return result
     }
 
     private static func cut(_ text: String) -> String { text.count <= quoteLimit ? text : text.prefix(quoteLimit) + "…" }
