@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SWIFT_BUILD := swift build -c release --static-swift-stdlib
 
-.PHONY: help setup build run demo test chaos bench coverage format
+.PHONY: help setup build run demo test chaos bench accuracy coverage format
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,11 +23,14 @@ demo: build ## run everything with a mock LLM, send one request, show its audit
 test: setup ## unit tests, tests of real processes, tests with third-party clients
 	@scripts/test.sh
 
-chaos: build ## the long forms of the crash tests (about ten minutes)
+chaos: build ## the long forms of the crash tests (about five minutes)
 	@scripts/chaos.sh
 
 bench: build ## CPU per request beside nginx and HAProxy (installs them and wrk)
 	@scripts/bench.sh
+
+accuracy: build ## how well the embedded engine judges, on labelled data (TRUTHTABLE_DATA: its folder)
+	@scripts/accuracy.sh
 
 coverage: setup ## line coverage of the unit tests
 	@scripts/coverage.sh

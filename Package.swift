@@ -28,18 +28,18 @@ let package = Package(
         .executable(name: "truthtable", targets: ["truthtable"])
     ],
     targets: [
-        role("truthtable", ["Role", "HTTP", "JSON", "Configuration", "EventLoop", "CLinux"]),
+        role("truthtable", ["Role", "Auditing", "HTTP", "JSON", "Configuration", "EventLoop", "CLinux"]),
         role("supervisor", ["Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         role("edge", ["Role", "Outbound", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),
         role("auditor", ["Role", "Auditing", "IPC", "Telemetry", "Configuration", "EventLoop"]),
-        role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
+        role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         role("mockllm", ["Inbound", "HTTP", "JSON", "EventLoop", "CLinux"]),
 
         module("Role", ["IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
-        module("Auditing", ["JSON"]),
-        module("Outbound", ["TLS", "EventLoop", "CLinux"]),
-        module("Inbound", ["HTTP", "TLS", "EventLoop", "CLinux"]),
+        module("Auditing", ["JSON", "CLexicon", "CZlib", "CBrotli"]),
+        module("Outbound", ["EventLoop", "CLinux"]),
+        module("Inbound", ["HTTP", "COpenSSL", "EventLoop", "CLinux"]),
         module("HTTP"),
         module("JSON"),
         module("IPC", ["Configuration", "EventLoop", "CLinux"]),
@@ -49,6 +49,9 @@ let package = Package(
         module("EventLoop", ["CLinux"]),
         .target(name: "CLinux"),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
+        .target(name: "CBrotli", linkerSettings: [.linkedLibrary("brotlidec")]),
+        .target(name: "CLexicon"),
         module("Simulation", ["EventLoop"]),
 
         tests("Supervisor", ["supervisor", "Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
@@ -56,7 +59,7 @@ let package = Package(
         tests("Dispatcher", ["dispatcher", "Simulation", "IPC", "EventLoop"]),
         tests("Broadcaster", ["broadcaster", "Role", "IPC", "HTTP", "JSON", "Telemetry", "Configuration", "Inbound", "EventLoop", "CLinux"]),
         tests("Mockllm", ["mockllm", "Inbound", "HTTP", "JSON", "EventLoop", "CLinux"]),
-        tests("Auditing", ["Auditing", "JSON"]),
+        tests("Auditing", ["Auditing", "JSON", "CZlib"]),
         tests("Outbound", ["Outbound", "EventLoop"]),
         tests("Inbound", ["Inbound", "HTTP", "EventLoop", "CLinux"]),
         tests("HTTP", ["HTTP"]),
@@ -66,5 +69,6 @@ let package = Package(
         tests("Configuration", ["Configuration"]),
         tests("TLS", ["TLS", "EventLoop", "CLinux"]),
         tests("EventLoop", ["EventLoop"]),
+        tests("Tidy", ["Configuration"]),
     ]
 )

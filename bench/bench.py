@@ -1,12 +1,18 @@
-"""CPU time per proxied request: TruthTable's edge beside HAProxy and nginx, one worker each, interleaved rounds.
+"""What TruthTable's edge costs, beside HAProxy and nginx with one worker each, in interleaved rounds.
 
-    python3 bench/bench.py [--rounds 5] [--seconds 3] [--connections 64] [--answer-bytes 1024] [--build .build/release]
+    python3 bench/bench.py [MEASURE…] [--rounds 5] [--seconds 3] [--build .build/release]
+
+    cpu      CPU time per request: POST 1 KB, answer 1 KB, 64 connections (the default)
+    growth   the same with 1, 64, 1,000 and 8,000 connections, and with answers of 16, 64 and 256 KB
+    latency  latency at one connection, also without a proxy
+    streams  500 streams of 64 events, 20 ms apart: CPU per event, stalls over 200 ms, added time to the first event
+    idle     resident memory per idle keep-alive connection
 
 The upstream is nginx answering from memory; the load is wrk with keep-alive. A figure is the CPU time (user and system) that the
 proxy's process used, from /proc/PID/schedstat, over the requests that wrk counted. Readings of ours count only if at least
 99.9 % of the answers were captured and reached the dispatcher. Only loopback is used; everything started here is ended here.
 """
-import argparse, json, os, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, asyncio, json, os, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -53,10 +59,17 @@ def children(pid):
 
 
 class Peer:
-    """A proxy under test: where it listens and which process does the work."""
-    def __init__(self, name, port, pid):
-        self.name, self.port, self.pid = name, port, pid
+    """A proxy under test: where it listens and which process does the work (`all`: the product's every process)."""
+    def __init__(self, name, port, pid, all=()):
+        self.name, self.port, self.pid, self.all = name, port, pid, all
         self.readings = []
+
+    def median(self, figure):
+        return statistics.median(r[figure] for r in self.readings)
+
+    def text(self, figure):
+        values = [r[figure] for r in self.readings]
+        return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 class Bench:
@@ -80,22 +93,26 @@ class Bench:
         return wait_for(lambda: children(process.pid), f"a worker of nginx ({name})")[0]
 
     def upstream(self):
+        """nginx that answers POST /v1/chat/completions?N with about N KB from memory."""
         port = free_port()
         text = "The bridge is 148 metres long. "
         head = '{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"bench","choices":[{"index":0,"message":{"role":"assistant","content":"'
         tail = '"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
-        fill = max(0, self.options.answer_bytes - len(head) - len(tail))
-        os.makedirs(f"{self.work}/www/v1/chat", exist_ok=True)
-        with open(f"{self.work}/www/v1/chat/completions", "w") as f:
-            f.write(head + (text * (fill // len(text) + 1))[:fill] + tail)
-        self.nginx("upstream", f"server {{ listen 127.0.0.1:{port} backlog=4096; root {self.work}/www; default_type application/json; "
-                   f"client_max_body_size 64m; error_page 405 =200 $uri; open_file_cache max=16; location / {{ }} }}")
+        for kilobytes in (1, 16, 64, 256):
+            fill = max(0, (kilobytes << 10) - len(head) - len(tail))
+            os.makedirs(f"{self.work}/www/{kilobytes}/v1/chat", exist_ok=True)
+            with open(f"{self.work}/www/{kilobytes}/v1/chat/completions", "w") as f:
+                f.write(head + (text * (fill // len(text) + 1))[:fill] + tail)
+        self.nginx("upstream", f"server {{ listen 127.0.0.1:{port} backlog=8192; root {self.work}/www; default_type application/json; "
+                   f"client_max_body_size 64m; error_page 405 =200 $uri; open_file_cache max=16; output_buffers 2 512k; location / {{ }} }}")
         wait_for(listening(port), "the upstream")
         return port
 
-    def peers(self, upstream):
+    def peers(self, upstream, with_captures_off=False):
         o, peers = self.options, []
         for name, captures in (("ours", "true"), ("ours, captures off", "false")):
+            if name != "ours" and not with_captures_off:
+                continue
             port, ws = free_port(), free_port()
             env = {"PATH": os.environ["PATH"], "TRUTHTABLE_PORT": str(port), "TRUTHTABLE_WS_PORT": str(ws), "TRUTHTABLE_LOG_LEVEL": "error",
                    "TRUTHTABLE_UPSTREAM_URL": f"http://127.0.0.1:{upstream}", "TRUTHTABLE_RUNTIME_DIR": f"{self.work}/{ws}",
@@ -107,9 +124,7 @@ class Bench:
                 processes = json.loads(out.stdout)["processes"] if out.returncode == 0 else []
                 return processes if processes and all(p["state"] == "ready" for p in processes) else None
             processes = wait_for(ready, "the product's start")
-            peer = Peer(name, port, next(p["pid"] for p in processes if p["role"] == "edge"))
-            peer.all = [p["pid"] for p in processes]
-            peers.append(peer)
+            peers.append(Peer(name, port, next(p["pid"] for p in processes if p["role"] == "edge"), [p["pid"] for p in processes]))
         port = free_port()
         with open(f"{self.work}/haproxy.cfg", "w") as f:
             f.write(f"global\n  nbthread 1\n  maxconn 9000\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 75s\n  timeout server 120s\n"
@@ -126,30 +141,32 @@ class Bench:
         peers.append(Peer("nginx", port, pid))
         return peers
 
-    def load(self, port, seconds):
-        o = self.options
-        out = subprocess.run(["wrk", "-t1", f"-c{o.connections}", f"-d{seconds}s", "--timeout", "20s", "-s", f"{HERE}/post.lua", "--latency", f"http://127.0.0.1:{port}"],
-                             capture_output=True, text=True, timeout=seconds + 60).stdout
+    def load(self, port, seconds, connections=64, kilobytes=1):
+        """wrk; requests done, problems, and the latency's percentiles in µs."""
+        out = subprocess.run(
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", f"{HERE}/post.lua", "--latency", f"http://127.0.0.1:{port}", "--", str(kilobytes)],
+            capture_output=True, text=True, timeout=seconds + 120).stdout
         done = int(re.search(r"(\d+) requests in", out).group(1))
         bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
         failed = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
         problems = (int(bad.group(1)) if bad else 0) + (sum(map(int, failed.groups())) if failed else 0)
-        p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
-        return done, problems, float(p99.group(1)) * {"us": 1, "ms": 1e3, "s": 1e6}[p99.group(2)] if p99 else float("nan")
+        unit = {"us": 1, "ms": 1e3, "s": 1e6}
+        percentiles = {int(float(p)): float(v) * unit[u] for p, v, u in re.findall(r"^\s+(\d+)%\s+([\d.]+)(us|ms|s)\s*$", out, re.M)}
+        return done, problems, percentiles
 
     def ledger(self, port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats", timeout=5) as answer:
             return json.load(answer)["ledger"]
 
-    def reading(self, peer):
+    def reading(self, peer, connections=64, kilobytes=1):
         before = self.ledger(peer.port) if peer.name == "ours" else None
         cpu, user = cpu_seconds(peer.pid), user_seconds(peer.pid)
-        all_before = sum(map(cpu_seconds, peer.all)) if hasattr(peer, "all") else 0
-        done, problems, p99 = self.load(peer.port, self.options.seconds)
+        all_before = sum(map(cpu_seconds, peer.all)) if peer.all else 0
+        done, problems, percentiles = self.load(peer.port, self.options.seconds, connections, kilobytes)
         result = {"us": (cpu_seconds(peer.pid) - cpu) / done * 1e6, "user": (user_seconds(peer.pid) - user) / done * 1e6, "rps": done / self.options.seconds,
-                  "p99": p99, "problems": problems}
+                  "p99": percentiles.get(99, float("nan")), "problems": problems}
         if before:
-            time.sleep(0.3)
+            time.sleep(0.5)
             after = self.ledger(peer.port)
             captured = after["captured"] - before["captured"]
             lost = sum(after["dropped"].get(k, 0) - before["dropped"].get(k, 0) for k in ("capture_backlog", "channel_lost", "edge_lost"))
@@ -157,41 +174,96 @@ class Bench:
             result["all"] = (sum(map(cpu_seconds, peer.all)) - all_before) / done * 1e6
         return result
 
-    def run(self):
-        o = self.options
-        upstream = self.upstream()
-        peers = self.peers(upstream)
+    def rounds(self, peers, connections=64, kilobytes=1):
         for peer in peers:
-            self.load(peer.port, 1)
-        for round in range(o.rounds):
+            peer.readings = []
+            self.load(peer.port, 1, connections, kilobytes)
+        for _ in range(self.options.rounds):
             for peer in peers:
-                peer.readings.append(self.reading(peer))
-                r = peer.readings[-1]
-                print(f"  round {round + 1} {peer.name:<20} {r['us']:6.2f} µs" + (f"  problems {r['problems']}" if r["problems"] else ""), file=sys.stderr)
-        self.report(peers)
+                peer.readings.append(self.reading(peer, connections, kilobytes))
 
-    def report(self, peers):
-        o = self.options
-        haproxy = statistics.median(r["us"] for p in peers if p.name == "HAProxy" for r in p.readings)
-        nginx = statistics.median(r["us"] for p in peers if p.name == "nginx" for r in p.readings)
-        print(f"\nCPU per request: POST 1 KB, answer {o.answer_bytes} B, {o.connections} connections, one worker each, {o.rounds} interleaved rounds of {o.seconds} s\n")
-        print(f"| {'proxy':<20} | µs, median (range)     | user µs | × HAProxy | × nginx | requests/s | p99 µs |")
-        print(f"|{'-' * 22}|{'-' * 24}|---------|-----------|---------|------------|--------|")
+    def cpu(self, upstream):
+        peers = self.peers(upstream, with_captures_off=True)
+        self.rounds(peers)
+        haproxy, nginx = (next(p.median("us") for p in peers if p.name == n) for n in ("HAProxy", "nginx"))
+        print(f"\nCPU per request: POST 1 KB, answer 1 KB, 64 connections, one worker each, {self.options.rounds} interleaved rounds of {self.options.seconds} s\n")
+        print("| proxy | µs, median (range) | user µs | × HAProxy | × nginx | requests/s |\n|---|---|---|---|---|---|")
         for p in peers:
-            us = [r["us"] for r in p.readings]
-            median = statistics.median(us)
-            print(f"| {p.name:<20} | {median:6.2f} ({min(us):.2f} to {max(us):.2f})".ljust(47) + f"| {statistics.median(r['user'] for r in p.readings):7.2f} | {median / haproxy:9.2f} | {median / nginx:7.2f} "
-                  f"| {statistics.median(r['rps'] for r in p.readings):10.0f} | {statistics.median(r['p99'] for r in p.readings):6.0f} |")
-        ours = next(p for p in peers if p.name == "ours")
+            print(f"| {p.name} | {p.text('us')} | {p.median('user'):.2f} | {p.median('us') / haproxy:.2f} | {p.median('us') / nginx:.2f} | {p.median('rps'):.0f} |")
+        self.tell_captures(peers[0])
+        print(f"all processes of the product, audits included: {peers[0].median('all'):.1f} µs per request")
+        self.keep("cpu", peers)
+
+    def tell_captures(self, ours):
         share = min(r["share"] for r in ours.readings)
-        print(f"\ncaptured and received by the dispatcher: at least {share:.2%} of the answers" + ("" if share >= 0.999 else "  (below 99.9 %: the reading does not count)"))
-        print(f"all processes of the product, audits included: {statistics.median(r['all'] for r in ours.readings):.1f} µs per request")
-        problems = sum(r["problems"] for p in peers for r in p.readings)
-        if problems:
-            print(f"requests that failed or were not 2xx: {problems}")
+        problems = sum(r["problems"] for r in ours.readings)
+        print(f"\ncaptured and received by the dispatcher: at least {share:.2%}" + ("" if share >= 0.999 else " (below 99.9 %: the reading does not count)")
+              + (f"; requests with problems: {problems}" if problems else ""))
+
+    def growth(self, upstream):
+        peers = self.peers(upstream)
+        print("\nHow the cost grows: CPU µs per request, median (× HAProxy)\n")
+        print("| connections | answer | " + " | ".join(p.name for p in peers) + " | captured |\n|---|---|" + "---|" * (len(peers) + 1))
+        for connections, kilobytes in ((1, 1), (64, 1), (1000, 1), (8000, 1), (64, 16), (64, 64), (64, 256)):
+            self.rounds(peers, connections, kilobytes)
+            haproxy = next(p.median("us") for p in peers if p.name == "HAProxy")
+            share = min(r["share"] for r in peers[0].readings)
+            print(f"| {connections} | {kilobytes} KB | " + " | ".join(f"{p.text('us')} ({p.median('us') / haproxy:.2f})" for p in peers) + f" | {share:.2%} |", flush=True)
+            self.keep(f"growth-{connections}-{kilobytes}", peers)
+
+    def latency(self, upstream):
+        peers = self.peers(upstream)
+        direct = Peer("direct", upstream, os.getpid())
+        readings = {p.name: [] for p in [direct] + peers}
+        for _ in range(self.options.rounds):
+            for p in [direct] + peers:
+                readings[p.name].append(self.load(p.port, self.options.seconds, connections=1)[2])
+        print(f"\nLatency at one connection, µs (median of {self.options.rounds} rounds)\n\n| | p50 | p99 | added p50 | added p99 |\n|---|---|---|---|---|")
+        base = {q: statistics.median(r[q] for r in readings["direct"]) for q in (50, 99)}
+        for name, values in readings.items():
+            p50, p99 = (statistics.median(r[q] for r in values) for q in (50, 99))
+            print(f"| {name} | {p50:.0f} | {p99:.0f} | {p50 - base[50]:.0f} | {p99 - base[99]:.0f} |")
+
+    def streams(self, _):
+        mock = self.start([f"{self.options.build}/truthtable-mockllm", "--port", str(port := free_port()), "--pace-ms", "20", "--chunk-tokens", "1"])
+        wait_for(listening(port), "mockllm")
+        peers = self.peers(port)
+        direct = Peer("direct", port, mock.pid)
+        print("\nStreams: 500 at once of 64 events, 20 ms apart, medians\n\n| | CPU µs per event | gaps over 200 ms | first event after, ms (median, p99) |\n|---|---|---|---|")
+        for p in [direct] + peers:
+            p.readings = []
+        for _ in range(min(3, self.options.rounds)):
+            for p in [direct] + peers:
+                cpu = cpu_seconds(p.pid)
+                events, stalls, first = asyncio.run(run_streams(p.port, 500))
+                first.sort()
+                p.readings.append({"us": (cpu_seconds(p.pid) - cpu) / max(1, events) * 1e6, "stalls": stalls, "first": first[len(first) // 2] * 1e3, "last": first[len(first) * 99 // 100] * 1e3})
+        for p in [direct] + peers:
+            cost = "" if p is direct else f"{p.text('us')}"
+            print(f"| {p.name} | {cost} | {p.median('stalls'):.0f} | {p.median('first'):.1f}, {p.median('last'):.1f} |")
+        self.keep("streams", peers)
+
+    def idle(self, upstream):
+        peers, count = self.peers(upstream), 8000
+        print(f"\nResident memory with {count} idle keep-alive connections, each after one exchange\n\n| proxy | KiB before | KiB with them | bytes each |\n|---|---|---|---|")
+        for p in peers:
+            before = resident(p.pid)
+            sockets = []
+            for _ in range(count):
+                s = socket.create_connection(("127.0.0.1", p.port))
+                s.sendall(b"POST /1/v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+                sockets.append(s)
+                s.recv(65536)
+            time.sleep(0.5)
+            after = resident(p.pid)
+            print(f"| {p.name} | {before} | {after} | {(after - before) * 1024 / count:.0f} |")
+            for s in sockets:
+                s.close()
+
+    def keep(self, name, peers):
         os.makedirs(f"{HERE}/results", exist_ok=True)
-        with open(f"{HERE}/results/{time.strftime('%Y%m%d-%H%M%S')}.json", "w") as f:
-            json.dump({"options": vars(o), "peers": {p.name: p.readings for p in peers}}, f, indent=1)
+        with open(f"{HERE}/results/{time.strftime('%Y%m%d-%H%M%S')}-{name}.json", "w") as f:
+            json.dump({"options": vars(self.options), "peers": {p.name: p.readings for p in peers}}, f, indent=1)
 
     def finish(self):
         for process in reversed(self.started):
@@ -199,24 +271,68 @@ class Bench:
                 process.send_signal(signal.SIGTERM)
         for process in self.started:
             try:
-                process.wait(10)
+                process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
         shutil.rmtree(self.work, ignore_errors=True)
 
 
+def resident(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+async def run_streams(port, count):
+    """Opens `count` streams at once; events seen, gaps between two of more than 200 ms, and the time to each first event."""
+    body = json.dumps({"model": "bench", "stream": True, "messages": [{"role": "user", "content": "stream"}], "mock": {"answer": " ".join(["word"] * 64)}}).encode()
+    request = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    totals = {"events": 0, "stalls": 0, "first": []}
+
+    async def one():
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        began = last = time.monotonic()
+        writer.write(request)
+        seen, rest = 0, b""
+        while True:
+            piece = await asyncio.wait_for(reader.read(65536), 30)
+            if not piece:
+                break
+            now = time.monotonic()
+            events = (rest + piece).count(b"data: ") - rest.count(b"data: ")
+            if events and not seen:
+                totals["first"].append(now - began)
+            elif events and now - last > 0.2:
+                totals["stalls"] += 1
+            if events:
+                last, seen = now, seen + events
+            rest = (rest + piece)[-64:]
+            if b"[DONE]" in rest:
+                break
+        totals["events"] += seen
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(count)))
+    return totals["events"], totals["stalls"], totals["first"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="cpu, growth, latency, streams, idle, or all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--answer-bytes", type=int, default=1024)
     parser.add_argument("--build", default=os.path.abspath(f"{HERE}/../.build/release"))
-    bench = Bench(parser.parse_args())
-    try:
-        bench.run()
-    finally:
-        bench.finish()
+    options = parser.parse_args()
+    known = ["cpu", "growth", "latency", "streams", "idle"]
+    measures = known if options.measures == ["all"] else options.measures or ["cpu"]
+    for measure in measures:
+        if measure not in known:
+            parser.error(f"unknown measure {measure}: choose from {', '.join(known)}, all")
+    for measure in measures:
+        bench = Bench(options)
+        try:
+            getattr(bench, measure)(bench.upstream())
+        finally:
+            bench.finish()
 
 
 main()

@@ -1,7 +1,7 @@
 // The engine that needs no model: it finds the passage of the documents that speaks most of a claim, and looks for what does
 // not fit. It works in steps, so that the process that runs it stays within reach of its other duties.
 //
-//     splitting --step--> indexing --step…--> matching --step…--> done
+//     splitting --step…--> selfChecking --step--> indexing --step…--> matching --step…--> done
 
 /// Bounds of one audit. Texts beyond them are not looked at, and the verdict says so.
 package struct EngineLimits: Sendable {
@@ -22,17 +22,23 @@ package struct EngineLimits: Sendable {
 /// Audits one case.
 package struct EmbeddedEngine: Sendable {
     package static let name = "embedded"
-    package static let version = "1"
+    package static let version = "2"
 
-    private enum Phase { case splitting, indexing, matching, done }
+    /// Of a claim that the answer itself contradicts.
+    private static let findingProbability = 0.05
+
+    private enum Phase { case splitting, selfChecking, indexing, matching, done }
 
     private let auditCase: AuditCase
     private let limits: EngineLimits
+    private let everySentence: Bool
     private let answer: [UInt8]
     private var phase = Phase.splitting
     private var work = 0
     private var workOfStep = 0
 
+    private var splitter: ClaimSplitter?
+    private var findings: [SelfFinding] = []
     private var claims: [Claim] = []
     private var omittedClaims = 0
     private var verdicts: [ClaimVerdict] = []
@@ -46,8 +52,10 @@ package struct EmbeddedEngine: Sendable {
     private var places: [Int] = []
     private var isPartial: Bool
 
-    package init(_ auditCase: AuditCase, limits: EngineLimits = EngineLimits()) {
+    /// - Parameter everySentence: the answer is known to be a claim: greetings, questions and remarks in it are judged too.
+    package init(_ auditCase: AuditCase, limits: EngineLimits = EngineLimits(), everySentence: Bool = false) {
         self.auditCase = auditCase
+        self.everySentence = everySentence
         self.limits = limits
         answer = Array(auditCase.answer.utf8)
         isPartial = auditCase.contextIsPartial
@@ -59,6 +67,7 @@ package struct EmbeddedEngine: Sendable {
         while phase != .done {
             switch phase {
             case .splitting: split()
+            case .selfChecking: checkItself()
             case .indexing: indexNext()
             case .matching:
                 if verdicts.count >= claims.count { return finish() }
@@ -74,7 +83,13 @@ package struct EmbeddedEngine: Sendable {
     /// Ends at a deadline: claims that were not reached are unverifiable. nil if the verdict was given already.
     package mutating func stopNow() -> AuditVerdict? {
         guard phase != .done else { return nil }
-        if phase == .splitting { split() }
+        if phase == .splitting {
+            split()
+            if let splitter {
+                claims = splitter.claims
+                omittedClaims = splitter.omitted + 1  // the rest, at least one
+            }
+        }
         while verdicts.count < claims.count {
             verdicts.append(unverifiable(claims[verdicts.count], "It was not checked: the time for the audit was over."))
         }
@@ -88,21 +103,58 @@ package struct EmbeddedEngine: Sendable {
 
     private mutating func finish() -> AuditVerdict {
         phase = .done
+        applyFindings()
         return AuditVerdict(of: auditCase, claims: verdicts, omittedClaims: omittedClaims, engine: Self.name, engineVersion: Self.version)
     }
 
     // MARK: Phases
 
     private mutating func split() {
-        (claims, omittedClaims) = ClaimSplitter.claims(in: answer, limit: limits.claims)
-        spend(answer.count)
-        guard auditCase.contextState == .found else {
-            let why = Self.whyUnverifiable(auditCase.contextState)
-            verdicts = claims.map { unverifiable($0, why) }
-            phase = .matching
+        var splitter = self.splitter ?? ClaimSplitter(answer, limit: limits.claims, everySentence: everySentence)
+        self.splitter = nil
+        if let bytes = splitter.step() {
+            spend(bytes * 4 + 64)
+            self.splitter = splitter
             return
         }
-        phase = .indexing
+        claims = splitter.claims
+        omittedClaims = splitter.omitted
+        phase = .selfChecking
+    }
+
+    /// What the answer says against itself needs no documents.
+    private mutating func checkItself() {
+        let isFound = auditCase.contextState == .found
+        let documents = isFound && !auditCase.contextIsPartial ? auditCase.documents.map(\.id) : nil
+        findings = SelfChecks(answer, claims, documents: documents, isCut: auditCase.truncated).findings
+        spend(answer.count * 2 + claims.count * 32)
+        guard !isFound else {
+            phase = .indexing
+            return
+        }
+        let why = Self.whyUnverifiable(auditCase.contextState)
+        verdicts = claims.map { unverifiable($0, why) }
+        phase = .matching
+    }
+
+    /// Puts the findings in the place of the verdicts of their claims; a line that is no claim becomes one.
+    private mutating func applyFindings() {
+        for finding in findings {
+            let evidence = EvidenceQuote(
+                document: EvidenceQuote.answer, documentID: "answer", source: "", start: finding.evidence.lowerBound, end: finding.evidence.upperBound,
+                quote: answer.text(finding.evidence), unmatched: [])
+            let found = ClaimVerdict(
+                claim: answer.text(finding.claim), start: finding.claim.lowerBound, end: finding.claim.upperBound, verdict: .contradicted,
+                confidence: 1 - Self.findingProbability, probability: Self.findingProbability, evidence: [evidence], reasoning: finding.reasoning)
+            if let place = verdicts.firstIndex(where: { $0.start == finding.claim.lowerBound }) {
+                guard verdicts[place].verdict != .contradicted else { continue }
+                var found = found
+                found.features = verdicts[place].features
+                verdicts[place] = found
+            } else {
+                verdicts.insert(found, at: verdicts.firstIndex { $0.start > finding.claim.lowerBound } ?? verdicts.count)
+            }
+        }
     }
 
     /// The next sentences of the documents.
@@ -129,7 +181,7 @@ package struct EmbeddedEngine: Sendable {
                 isPartial = true
                 text.removeLast(text.count - ASCII.boundary(in: content.content.utf8, atMost: limits.documentBytes))
             }
-            sentences = Sentences.ranges(in: text, 0..<text.count, limit: limits.evidenceSentences)
+            sentences = Sentences.members(in: text, limit: limits.evidenceSentences) ?? Sentences.ranges(in: text, 0..<text.count, limit: limits.evidenceSentences)
             sentence = 0
             index.add(document: text)
             places.append(document)
@@ -139,67 +191,50 @@ package struct EmbeddedEngine: Sendable {
     }
 
     private mutating func match(_ claim: Claim) {
-        let tokens = Tokenizer.tokens(of: answer, claim.range)
-        let quantities = Quantities.all(in: answer, tokens)
-        var stems: [UInt64] = []
-        var weights: [Double] = []
-        var words: [Range<Int>] = []
-        for token in tokens where !token.isStop && stems.count < min(64, limits.claimWords) && !stems.contains(token.stem) {
-            stems.append(token.stem)
-            weights.append(weight(of: token))
-            words.append(token.range)
-        }
+        let text = ClaimText(answer, claim.range, wordLimit: limits.claimWords, index: index)
         spend(claim.range.count * 2 + 200)
-        let total = weights.reduce(0, +)
-        guard total > 0 else {
+        guard text.totalWeight > 0 else {
             verdicts.append(unverifiable(claim, "It says nothing that could be looked up."))
             return
         }
-        let (windows, searched) = index.windows(for: stems, weights: weights, limit: 3)
-        spend(searched)
-
-        let finder = MismatchFinder(answer: answer, claim: claim.range, tokens: tokens, quantities: quantities, index: index)
-        var best: (probability: Double, coverage: Double, mismatches: [Mismatch], quote: EvidenceQuote)?
-        for window in windows {
-            guard let (place, range) = index.range(of: window) else { continue }
-            let coverage = weights.indices.reduce(0) { $0 + (window.mask >> UInt64($1) & 1 == 1 ? weights[$1] : 0) } / total
-            let mismatches = finder.mismatches(in: index.texts[place], range, coverage: coverage)
-            spend(range.count * 2)
-            let probability = Classifier.probability(coverage: coverage, mismatches: mismatches)
-            guard probability > best?.probability ?? -1 else { continue }
-            let unmatched = words.indices.filter { window.mask >> UInt64($0) & 1 == 0 }.prefix(12).map { answer.text(words[$0]) }
-            best = (probability, coverage, mismatches, quote(place, range, unmatched))
+        let match = ClaimMatch(text, in: index, windowLimit: 3)
+        spend(match.work)
+        guard let window = match.windows.first, let (place, range) = index.range(of: window.sentences) else {
+            let features = ClaimFeatures(without: match)
+            var verdict = unsupported(claim, probability: Classifier.probability(features), evidence: [], "No document speaks of it.")
+            verdict.features = features.values
+            verdicts.append(verdict)
+            return
         }
-        verdicts.append(judge(claim, best.map { ($0.probability, $0.coverage, $0.mismatches, $0.quote) }))
-    }
-
-    /// Rare words, names and numbers tell more; a word that no document holds tells most.
-    private func weight(of token: Token) -> Double {
-        let frequency = Double(index.frequency(of: token.stem))
-        let rarity = 1 - frequency / Double(max(1, index.sentences.count)) / 2
-        return rarity * (token.isNumber ? 1.6 : token.isCapitalised ? 1.3 : 1)
+        let features = ClaimFeatures(match, window, in: index)
+        spend(range.count * 2 + match.hits.count * 16 + text.tokens.count * (64 + min(400, index.tokens(of: window.sentences).count)))
+        let probability = Classifier.probability(features)
+        let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
+        let evidence = quote(place, range, missing.prefix(12).map { answer.text(text.words[$0].token.range) })
+        var verdict = judge(claim, features, probability, evidence)
+        verdict.features = features.values
+        verdicts.append(verdict)
     }
 
     // MARK: Judgement
 
-    private func judge(_ claim: Claim, _ best: (probability: Double, coverage: Double, mismatches: [Mismatch], quote: EvidenceQuote)?) -> ClaimVerdict {
-        guard let best, best.coverage > 0 else {
-            return unsupported(claim, probability: 0.02, evidence: [], "No document speaks of it.")
+    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote) -> ClaimVerdict {
+        let name = Self.name(of: quote, among: auditCase.documents.count)
+        let mismatches = features.mismatches.sorted { $0.rank != $1.rank ? $0.rank < $1.rank : $0.strength > $1.strength }
+        if Classifier.isContradiction(features, probability: probability) {
+            return verdict(claim, .contradicted, probability: probability, confidence: 1 - probability, [quote], Self.explain(mismatches, name))
         }
-        let name = Self.name(of: best.quote, among: auditCase.documents.count)
-        if Classifier.isContradiction(coverage: best.coverage, mismatches: best.mismatches) {
-            return verdict(
-                claim, .contradicted, probability: min(best.probability, 0.3), confidence: 1 - min(best.probability, 0.3), [best.quote],
-                Self.explain(best.mismatches, name))
+        if probability >= Classifier.threshold {
+            let reason = mismatches.isEmpty ? "\(name) says so." : "\(name) says so for the most part; \(Self.lowered(Self.explain(mismatches, name)))"
+            return verdict(claim, .supported, probability: probability, confidence: probability, [quote], reason)
         }
-        if best.probability >= 0.5 {
-            let reason = best.mismatches.isEmpty ? "\(name) says so." : "\(name) says so for the most part; \(Self.explain(best.mismatches, name))"
-            return verdict(claim, .supported, probability: best.probability, confidence: best.probability, [best.quote], reason)
+        var reason = "The nearest passage, in \(Self.lowered(name)), says too little of it."
+        if !mismatches.isEmpty {
+            reason = Self.explain(mismatches, name)
+        } else if !quote.unmatched.isEmpty {
+            reason = "The nearest passage, in \(Self.lowered(name)), does not hold: \(quote.unmatched.prefix(6).joined(separator: ", "))."
         }
-        let reason = best.mismatches.isEmpty
-            ? "The nearest passage, in \(Self.lowered(name)), does not hold: \(best.quote.unmatched.prefix(6).joined(separator: ", "))."
-            : Self.explain(best.mismatches, name)
-        return unsupported(claim, probability: best.probability, evidence: [best.quote], reason)
+        return unsupported(claim, probability: probability, evidence: [quote], reason)
     }
 
     /// Where part of the context was not seen, what no document supports may stand there.
@@ -241,11 +276,14 @@ package struct EmbeddedEngine: Sendable {
     /// "The answer says 1887, document 2 says 1889."
     private static func explain(_ mismatches: [Mismatch], _ document: String) -> String {
         let document = lowered(document)
-        let parts = mismatches.prefix(3).map { mismatch in
+        var seen: Set<String> = []
+        let parts = mismatches.filter { seen.insert($0.said + "\u{0}" + $0.found).inserted }.prefix(3).map { mismatch in
             switch mismatch.kind {
             case .numberReplaced, .nameReplaced: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             case .numberAbsent, .nameAbsent: "\(document) does not hold \(mismatch.said)"
-            case .negation: "one of answer and \(document) denies it (\"\(mismatch.said)\")"
+            case .negation:
+                mismatch.said.isEmpty ? "\(document) denies it (\"\(mismatch.found)\")" : "the answer denies it (\"\(mismatch.said)\"), \(document) does not"
+            case .opposite, .sibling: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             }
         }
         let text = parts.joined(separator: "; ")

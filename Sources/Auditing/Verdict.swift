@@ -21,6 +21,10 @@ package struct ClaimVerdict: Sendable {
     package var evidence: [EvidenceQuote]
     /// One plain sentence.
     package var reasoning: String
+    /// What the classifier was given; nil for claims that it did not see.
+    package var features: [Double]?
+    /// Their names, with the sign of what more of each does to the probability.
+    package static let featureNames = ClaimFeatures.Name.allCases.map { ($0.raisesSupport ? "+" : "-") + "\($0)" }
 
     package init(
         claim: String, start: Int, end: Int, verdict: ClaimOutcome, confidence: Double, probability: Double?, evidence: [EvidenceQuote] = [], reasoning: String
@@ -38,7 +42,10 @@ package struct ClaimVerdict: Sendable {
 
 /// A passage that a claim was judged by.
 package struct EvidenceQuote: Sendable {
-    /// The document's place in the case, counted from 0.
+    /// The answer itself, where it contradicts itself.
+    package static let answer = -1
+
+    /// The document's place in the case, counted from 0, or `answer`.
     package var document: Int
     package var documentID: String
     package var source: String
@@ -70,7 +77,7 @@ package enum VerdictKind: String, CaseIterable, Sendable {
 /// What was found of an answer.
 package struct AuditVerdict: Sendable {
     /// Changes when the same answer would get another score.
-    package static let scaleVersion = 1
+    package static let scaleVersion = 2
 
     /// 0…100: mean probability of the claims that can be checked; nil without any.
     package var trustScore: Double?
@@ -89,6 +96,8 @@ package struct AuditVerdict: Sendable {
     package var engineVersion: String
     package var scaleVersion: Int
     package var truncated: Bool
+    /// Probability that the documents bear out the whole text, 0…1; nil without a claim that can be checked.
+    package var support: Double?
 
     package func count(_ outcome: ClaimOutcome) -> Int { claims.lazy.filter { $0.verdict == outcome }.count }
     package var totalClaims: Int { claims.count + omittedClaims }
@@ -116,8 +125,17 @@ package struct AuditVerdict: Sendable {
             return
         }
         let total = Double(checkable.count)
+        guard auditCase.contextState == .found else {
+            // Only what contradicts the answer itself was looked for: no share of anything.
+            grade = "N/A"
+            verdictKind = .contradicted
+            let first = checkable.first { $0.verdict == .contradicted }?.reasoning ?? ""
+            verdict = "\(contradicted) \(contradicted == 1 ? "claim contradicts" : "claims contradict") the answer itself: \(first)"
+            return
+        }
         let score = 100 * checkable.reduce(0) { $0 + min(1, max(0, $1.probability ?? 0)) } / total
         trustScore = score
+        support = checkable.reduce(1) { min($0, $1.probability ?? 0) }
         hallucinationRate = 100 * Double(checkable.count - supported) / total
         grade = Self.grade(score: score, contradicted: contradicted, checkable: checkable.count)
         verdictKind = Self.kind(supported: supported, contradicted: contradicted, checkable: checkable.count)
@@ -146,7 +164,7 @@ package struct AuditVerdict: Sendable {
         case .grounded: return total == 1 ? "The one claim that can be checked is supported by the documents." : "All \(total) claims that can be checked are supported by the documents."
         case .contradicted:
             let first = checkable.first { $0.verdict == .contradicted }
-            return "\(contradicted) of \(total) \(claims) \(contradicted == 1 ? "contradicts" : "contradict") the documents: \(first?.reasoning ?? "")"
+            return "\(contradicted) of \(total) \(claims) \(contradicted == 1 ? "contradicts" : "contradict") \(first?.evidence.first?.document == EvidenceQuote.answer ? "the answer itself" : "the documents"): \(first?.reasoning ?? "")"
         case .ungrounded where supported == 0:
             return total == 1 ? "The one claim that can be checked is not supported by the documents." : "None of the \(total) claims that can be checked is supported by the documents."
         default: return "\(supported) of \(total) \(claims) that can be checked are supported by the documents."

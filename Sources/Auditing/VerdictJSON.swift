@@ -40,6 +40,7 @@ package enum VerdictJSON {
         for (document, offsets) in quoteOffsets where auditCase.documents.indices.contains(document) {
             quotePositions[document] = UTF16Positions(of: auditCase.documents[document].content, at: offsets)
         }
+        if let offsets = quoteOffsets[EvidenceQuote.answer] { quotePositions[EvidenceQuote.answer] = UTF16Positions(of: auditCase.answer, at: offsets) }
         for budget in Budget.steps {
             var renderer = Renderer(verdict: verdict, auditCase: auditCase, budget: budget, positions: positions, quotePositions: quotePositions, limitBytes: limitBytes)
             bytes = renderer.render(processingTimeMilliseconds, timestampMilliseconds)

@@ -2,33 +2,22 @@
 
 /// A setting as declared in `SettingsTable`.
 package struct Setting: Sendable {
-    /// What it takes for a changed value to count.
-    package enum Change: Sendable {
-        /// The roles take it over while they run.
-        case live
-        /// The roles that get the setting are started again.
-        case restart
-    }
-
     /// Whole name in the environment, `TRUTHTABLE_…`.
     package let name: String
     package let help: String
     package let roles: Set<ProcessRole>
-    package let change: Change
     /// A secret's value is shown nowhere, not even in a complaint about it.
     package let isSecret: Bool
     let kind: SettingKind
     private let defaultNote: String?
 
     init(
-        _ name: String, _ kind: SettingKind, _ roles: Set<ProcessRole>, change: Change = .restart,
-        isSecret: Bool = false, _ help: String, defaultNote: String? = nil
+        _ name: String, _ kind: SettingKind, _ roles: Set<ProcessRole>, isSecret: Bool = false, _ help: String, defaultNote: String? = nil
     ) {
         self.name = SettingsTable.prefix + name
         self.help = help
         self.roles = roles
         self.kind = kind
-        self.change = change
         self.isSecret = isSecret
         self.defaultNote = defaultNote
     }

@@ -26,11 +26,10 @@ extension SettingsTable {
     package static func markdown() -> String {
         var text = ""
         for section in sections {
-            text += "### \(section.title)\n\n| Setting | Default | Meaning | A change |\n|---|---|---|---|\n"
+            text += "### \(section.title)\n\n| Setting | Default | Meaning |\n|---|---|---|\n"
             for setting in section.settings {
                 let value = setting.isDefaultNoted ? setting.defaultText : "`\(setting.defaultText)`"
-                let change = setting.change == .live ? "live" : "restart"
-                text += "| `\(setting.name)` | \(cell(value)) | \(cell(setting.help)) | \(change) |\n"
+                text += "| `\(setting.name)` | \(cell(value)) | \(cell(setting.help)) |\n"
             }
             text += "\n"
         }

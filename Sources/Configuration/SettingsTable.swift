@@ -70,20 +70,20 @@ package enum SettingsTable {
 
     private static let audits: [Setting] = [
         Setting(
-            "AUDIT_ENABLED", .flag(\.auditEnabled), [.supervisor, .edge], change: .live,
+            "AUDIT_ENABLED", .flag(\.auditEnabled), [.supervisor, .edge],
             "Whether answers are audited; off, TruthTable is a plain proxy"),
         Setting(
-            "SAMPLE_RATE", .ratio(\.sampleRate), [.dispatcher], change: .live,
+            "SAMPLE_RATE", .ratio(\.sampleRate), [.dispatcher],
             "Part of the captured answers that is audited, 0 to 1"),
         Setting(
             "ENGINE", .choice(\.engine), [.supervisor, .dispatcher, .auditor],
             "What audits: the embedded engine, a gRPC engine or an LLM as judge (this build: embedded)"),
         Setting(
             "GRPC_ADDRESS", .hostAndPort(\.grpcAddress), [.supervisor, .auditor],
-            "Address of the gRPC audit engine"),
+            "Address of the gRPC audit engine (not in this build yet)"),
         Setting(
             "GRPC_TIMEOUT", .duration(\.grpcTimeout, .milliseconds(100)...aDay), [.auditor],
-            "Longest wait for the gRPC engine's verdict"),
+            "Longest wait for the gRPC engine's verdict (not in this build yet)"),
         Setting(
             "AUDIT_TIMEOUT", .duration(\.auditTimeout, .milliseconds(100)...aDay), [.dispatcher, .auditor],
             "Deadline of one audit"),
@@ -137,7 +137,7 @@ package enum SettingsTable {
 
     private static let events: [Setting] = [
         Setting(
-            "EVENT_RING_COUNT", .count(\.eventRingCount, 1...10_000_000), [.dispatcher, .broadcaster],
+            "EVENT_RING_COUNT", .count(\.eventRingCount, 1...1_000_000), [.dispatcher, .broadcaster],
             "Recent events kept for dashboards that come back"),
         Setting(
             "EVENT_RING_BYTES", .bytes(\.eventRingBytes, 1 << 20...1 << 40), [.dispatcher, .broadcaster],
@@ -146,7 +146,7 @@ package enum SettingsTable {
 
     private static let logs: [Setting] = [
         Setting(
-            "LOG_LEVEL", .choice(\.logLevel), Set(ProcessRole.allCases), change: .live,
+            "LOG_LEVEL", .choice(\.logLevel), Set(ProcessRole.allCases),
             "Least level of the lines on standard error"),
         Setting(
             "ACCESS_LOG", .accessLog(\.accessLog), [.supervisor, .edge],
@@ -162,7 +162,7 @@ package enum SettingsTable {
             "MAX_HEAD_BYTES", .bytes(\.maxHeadBytes, 1 << 10...256 << 10), [.edge, .broadcaster],
             "Request line and header fields of a request, and of an answer"),
         Setting(
-            "MAX_HEADER_FIELDS", .count(\.maxHeaderFields, 8...1000), [.edge, .broadcaster],
+            "MAX_HEADER_FIELDS", .count(\.maxHeaderFields, 8...100), [.edge, .broadcaster],
             "Header fields of a request, and of an answer"),
         Setting(
             "MAX_TARGET_BYTES", .bytes(\.maxTargetBytes, 256...128 << 10), [.edge, .broadcaster],

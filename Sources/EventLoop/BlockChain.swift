@@ -3,19 +3,33 @@ import CLinux
 import Glibc
 
 /// Owns its blocks and gives them back to their pool. Appending takes no memory but blocks; an empty chain holds none.
+@usableFromInline
 package struct BlockChain: ~Copyable {
     @usableFromInline var first: UnsafeMutablePointer<Block>?
     @usableFromInline var last: UnsafeMutablePointer<Block>?
     @usableFromInline let pool: BlockPool
     /// Bytes held.
-    package private(set) var count = 0
+    @usableFromInline package internal(set) var count = 0
 
     package init(in pool: BlockPool) { self.pool = pool }
 
     package var isEmpty: Bool { count == 0 }
 
     /// Appends as much of `bytes` as the pool has room for and says how much that was.
+    @inlinable
     package mutating func append(_ bytes: UnsafeRawBufferPointer) -> Int {
+        // Most pieces are short and fit behind what is there.
+        if let last, let source = bytes.baseAddress, bytes.count <= BlockPool.payloadBytes - Int(last.pointee.end) {
+            memcpy(last.payload + Int(last.pointee.end), source, bytes.count)
+            last.pointee.end &+= UInt32(truncatingIfNeeded: bytes.count)
+            count += bytes.count
+            return bytes.count
+        }
+        return appendInBlocks(bytes)
+    }
+
+    @usableFromInline
+    mutating func appendInBlocks(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard var source = bytes.baseAddress else { return 0 }
         var left = bytes.count
         while left > 0 {

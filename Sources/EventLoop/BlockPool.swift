@@ -1,5 +1,5 @@
 // Memory for bytes in flight: a bounded pool of fixed-size blocks, and chains of them. Captures, outboxes and slow
-// readers' answers live here, because freed buffers of many sizes stay in the heap (SWIFT.md, "Start and size").
+// readers' answers live here, because freed buffers of many sizes stay in the heap: the process would keep its peak size.
 import Glibc
 
 /// One block: a header and `BlockPool.payloadBytes` of payload, of which start..<end is filled.
@@ -8,12 +8,20 @@ struct Block {
     @usableFromInline var next: UnsafeMutablePointer<Block>?
     @usableFromInline var start: UInt32
     @usableFromInline var end: UInt32
+
+    @inlinable
+    init(next: UnsafeMutablePointer<Block>?, start: UInt32, end: UInt32) {
+        self.next = next
+        self.start = start
+        self.end = end
+    }
 }
 
 /// A bounded pool of blocks. A handle: copies share it; it lives as long as its process. One thread only.
+@usableFromInline
 package struct BlockPool {
     /// With its header a block is one page.
-    package static let payloadBytes = 4096 - MemoryLayout<Block>.stride
+    @inlinable package static var payloadBytes: Int { 4096 - MemoryLayout<Block>.stride }
 
     @usableFromInline
     struct State {

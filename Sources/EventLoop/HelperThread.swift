@@ -3,8 +3,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Threads that take jobs from a bounded queue and leave answers for the loop, which they wake. They never end. With one
-/// thread, answers come in the order of the jobs.
+/// Threads that take jobs from a bounded queue and leave answers for the loop, which they wake. They begin with the first job
+/// (a process of one thread has cheaper system calls) and never end. With one thread, answers come in the order of the jobs.
 ///
 /// The loop registers `wakeupDescriptor` as readable and calls `takeAnswers` when it is.
 package final class HelperThread<Job: Sendable, Answer: Sendable>: Sendable {
@@ -13,9 +13,13 @@ package final class HelperThread<Job: Sendable, Answer: Sendable>: Sendable {
         var answers: [Answer] = []
         /// Jobs that were taken on and whose answers the loop has not fetched: both queues stay within the capacity.
         var outstanding = 0
+        var areThreadsStarted = false
     }
 
     package let capacity: Int
+    private let name: String
+    private let threads: Int
+    private let work: @Sendable (Job) -> Answer
     private let state = Mutex(State())
     private let wakeup: Wakeup
     /// Counts the jobs in the queue.
@@ -23,29 +27,41 @@ package final class HelperThread<Job: Sendable, Answer: Sendable>: Sendable {
 
     /// `work` runs on the threads, one call at a time on each; `name` is what `top -H` shows (15 bytes).
     package init(name: String, capacity: Int, threads: Int = 1, work: @escaping @Sendable (Job) -> Answer) throws(SystemError) {
+        self.name = name
         self.capacity = capacity
+        self.threads = threads
+        self.work = work
         wakeup = try Wakeup()
         waiting = Semaphore()
+    }
+
+    /// False when not one could be started.
+    private func startThreads() -> Bool {
+        var started = 0
         for _ in 0..<threads {
-            try startThread(name) {
+            let isRunning = (try? startThread(name) {
                 while true {
                     self.waiting.wait()
                     guard let job = self.state.withLock({ $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }) else { continue }
-                    let answer = work(job)
+                    let answer = self.work(job)
                     self.state.withLock { $0.answers.append(answer) }
                     self.wakeup.signal()
                 }
-            }
+            }) != nil
+            started += isRunning ? 1 : 0
         }
+        return started > 0
     }
 
     /// Readable when answers wait.
     package var wakeupDescriptor: Int32 { wakeup.descriptor.number }
 
-    /// Hands a job over; false, and nothing happens, when `capacity` jobs are not answered yet: the caller counts that.
+    /// Hands a job over; false, and nothing happens, when `capacity` jobs are not answered yet or there is no thread to be had:
+    /// the caller counts that.
     package func submit(_ job: Job) -> Bool {
         let taken = state.withLock { state in
-            guard state.outstanding < capacity else { return false }
+            if !state.areThreadsStarted { state.areThreadsStarted = startThreads() }
+            guard state.areThreadsStarted, state.outstanding < capacity else { return false }
             state.outstanding += 1
             state.jobs.append(job)
             return true

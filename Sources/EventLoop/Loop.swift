@@ -1,5 +1,5 @@
 // One epoll instance and its timers. It tells what is ready; what to do about it is the role's `switch` over tokens, so
-// that no closure or existential stands between a readiness and its handler (SWIFT.md: 3 to 4 µs per request).
+// that no closure or existential stands between a readiness and its handler (3 to 4 µs per request).
 import CLinux
 
 /// A handle on the process's event loop: copies share it. It lives as long as its process.

@@ -5,6 +5,8 @@ import Glibc
 package enum ExitCode: Int32 {
     case clean = 0
     case usage = 64
+    /// What was to be read is not what it should be.
+    case badInput = 65
     /// Something that the product cannot do without is not to be had: a port is taken, a role never became ready.
     case unavailable = 69
     /// A fault of ours.

@@ -20,11 +20,11 @@ package struct Birth {
 
     /// Books the end of a channel. One that did not end with its peer (a malformed frame, a failed socket) is counted, logged
     /// and asked for anew.
-    package func channelEnded(_ kind: ChannelKind, peer: UInt16, generation: UInt32, _ end: ChannelEnd) {
+    package func channelEnded(_ channel: Attach, _ end: ChannelEnd) {
         guard end != .closed else { return }
         if case .violation = end { slot.add(.framesMalformed) }
-        log.warn("Channel given up", ["kind": .string("\(kind)"), "peer": .string(Place(index: Int(peer))?.description ?? "?"), "cause": .string("\(end)")])
-        givenUp.messages.append(ChannelGivenUp(kind: kind, peer: peer, generation: generation))
+        log.warn("Channel given up", ["kind": .string("\(channel.kind)"), "peer": .string(Place(index: Int(channel.peer))?.description ?? "?"), "cause": .string("\(end)")])
+        givenUp.messages.append(ChannelGivenUp(channel))
     }
 }
 

@@ -61,7 +61,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
     }
 
     private mutating func channelEnded(_ end: ChannelEnd) {
-        if let attached { birth.channelEnded(.audit, peer: attached.peer, generation: attached.generation, end) }
+        if let attached { birth.channelEnded(attached, end) }
         attached = nil
         channel = nil
         channelToken = nil

@@ -69,7 +69,7 @@ struct EventInbox: ~Copyable {
     private mutating func finish(_ end: ChannelEnd?) {
         guard let end else { return }
         channel = nil
-        if let attached { birth.channelEnded(.event, peer: attached.peer, generation: attached.generation, end) }
+        if let attached { birth.channelEnded(attached, end) }
         attached = nil
     }
 }

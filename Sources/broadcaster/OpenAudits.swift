@@ -2,7 +2,7 @@
 // never end; dashboards must not wait for it for ever.
 import JSON
 
-/// By request id. Bounded: beyond the limit a beginning is forgotten, and only its loss would go unannounced.
+/// By audit id: request ids are chosen by clients and need not differ. Bounded: beyond the limit a beginning is forgotten, and only its loss would go unannounced.
 struct OpenAudits {
     /// More than a dispatcher of the default settings can have (its queue is 1,000).
     static let most = 65_536
@@ -12,7 +12,7 @@ struct OpenAudits {
         let epoch: UInt64
         /// Of the beginning, so that losses are told in order.
         let sequence: UInt64
-        let auditID: String
+        let requestID: String
         let path: String
     }
 
@@ -21,25 +21,24 @@ struct OpenAudits {
     var count: Int { open.count }
 
     mutating func began(_ facts: EventFacts, _ number: EventNumber) {
-        guard !facts.requestID.isEmpty, open.count < Self.most else { return }
-        open[facts.requestID] = Open(epoch: number.epoch, sequence: number.sequence, auditID: facts.auditID, path: facts.path)
+        guard !facts.auditID.isEmpty, open.count < Self.most else { return }
+        open[facts.auditID] = Open(epoch: number.epoch, sequence: number.sequence, requestID: facts.requestID, path: facts.path)
     }
 
     /// Forgets an audit that ended and adds to `facts` what only its beginning told.
     mutating func ended(_ facts: inout EventFacts) {
-        guard let began = open.removeValue(forKey: facts.requestID) else { return }
+        guard let began = open.removeValue(forKey: facts.auditID) else { return }
         if facts.path.isEmpty { facts.path = began.path }
-        if facts.auditID.isEmpty { facts.auditID = began.auditID }
     }
 
     /// Takes out those of epochs before `epoch`, in the order in which they began.
     mutating func takeLost(before epoch: UInt64) -> [EventFacts] {
         let lost = open.filter { $0.value.epoch < epoch }.sorted { ($0.value.epoch, $0.value.sequence) < ($1.value.epoch, $1.value.sequence) }
-        return lost.map { requestID, began in
-            open.removeValue(forKey: requestID)
+        return lost.map { auditID, began in
+            open.removeValue(forKey: auditID)
             var facts = EventFacts()
-            facts.requestID = requestID
-            facts.auditID = began.auditID
+            facts.requestID = began.requestID
+            facts.auditID = auditID
             facts.path = began.path
             return facts
         }
@@ -50,7 +49,7 @@ struct OpenAudits {
         var json = JSONWriter()
         json.beginObject()
         json.member("request_id", facts.requestID)
-        if !facts.auditID.isEmpty { json.member("audit_id", facts.auditID) }
+        json.member("audit_id", facts.auditID)
         json.member("error", lostSentence)
         json.member("reason", "dispatcher_lost")
         json.member("timestamp", milliseconds)

@@ -80,7 +80,7 @@ struct Routes {
         if request.listener == edgeListener { return true }
         switch access.decide(request) {
         case .refused(let refusal):
-            refuse(request, 403, Self.sentence(refusal))
+            refuse(request, refusal.status, Self.sentence(refusal))
             return false
         case .allowed:
             // A closed list of origins closes out this machine's other pages too, unless they show the token.

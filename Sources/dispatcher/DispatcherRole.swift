@@ -53,7 +53,7 @@ struct DispatcherRole: RoleLogic, ~Copyable {
         } catch {
             return birth.log.error("Cannot use a channel", ["peer": .string("\(place)"), "cause": .string("\(error)")])
         }
-        peers.append(Peer(place, channel))
+        peers.append(Peer(place, attach, channel))
         let number = UInt16(truncatingIfNeeded: place.number)
         switch attach.kind {
         case .capture: dispatch.edgeAttached(number, generation: attach.generation)
@@ -78,7 +78,7 @@ struct DispatcherRole: RoleLogic, ~Copyable {
         guard let peer = peers.first(where: { $0.token == token }) else { return }
         let end =
             switch peer.kind {
-            case .capture: CaptureInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment)
+            case .capture: CaptureInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment, birth.log)
             case .audit: ResultInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment)
             case .event: EventOutbox.receive(from: peer, readiness, in: birth.loop, ring: dispatch.events)
             case .control: ChannelEnd?.none
@@ -87,7 +87,7 @@ struct DispatcherRole: RoleLogic, ~Copyable {
     }
 
     private mutating func ended(_ peer: Peer, _ end: ChannelEnd) {
-        birth.channelEnded(peer.kind, peer: UInt16(peer.place.index), generation: peer.generation, end)
+        birth.channelEnded(peer.attach, end)
         peers.removeAll { $0 === peer }
         switch peer.kind {
         case .capture: dispatch.edgeChannelEnded(peer.number, generation: peer.generation)

@@ -6,20 +6,21 @@ import Telemetry
 /// A class: it is looked up per readiness, not per message.
 final class Peer {
     let place: Place
-    let kind: ChannelKind
-    let generation: UInt32
+    let attach: Attach
     let token: Token
     var channel: Channel
     /// Number of the next event that a subscriber gets; nil before it has subscribed.
     var nextEvent: UInt64?
 
-    init(_ place: Place, _ channel: consuming Channel) {
+    init(_ place: Place, _ attach: Attach, _ channel: consuming Channel) {
         self.place = place
-        kind = channel.kind
-        generation = channel.generation
+        self.attach = attach
         token = channel.token
         self.channel = channel
     }
+
+    var kind: ChannelKind { attach.kind }
+    var generation: UInt32 { attach.generation }
 
     /// In its group: what the state machines call a place.
     var number: UInt16 { UInt16(truncatingIfNeeded: place.number) }

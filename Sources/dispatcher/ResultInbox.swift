@@ -1,4 +1,4 @@
-// Credits and results from auditors: auditor/ResultOutbox → dispatcher.
+// Credits and results from auditors: auditor/AuditorRole → dispatcher.
 import EventLoop
 import IPC
 

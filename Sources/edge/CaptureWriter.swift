@@ -20,7 +20,7 @@ struct CaptureWriter: ~Copyable {
 
     var isActive: Bool { isOpen }
 
-    /// Begins with what the request's head says. `ids` holds the request id and then the audit id.
+    /// Begins with what the request's head says.
     mutating func begin(
         _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, requestID: borrowing RawSpan, auditID: borrowing RawSpan, acceptedMilliseconds: UInt64
     ) {
@@ -32,11 +32,20 @@ struct CaptureWriter: ~Copyable {
             room.initializeMemory(as: UInt8.self, repeating: 0)
             appendRequest(UnsafeRawBufferPointer(room))
         }
-        head.requestIDLength = UInt16(truncatingIfNeeded: appendRequest(requestID))
-        head.auditIDLength = UInt16(truncatingIfNeeded: appendRequest(auditID))
-        head.methodLength = UInt16(truncatingIfNeeded: appendRequest(bytes.extracting(parsed.methodRange)))
-        head.targetLength = UInt16(truncatingIfNeeded: appendTarget(parsed, bytes))
+        head.requestIDLength = length(appendRequest(requestID))
+        head.auditIDLength = length(appendRequest(auditID))
+        head.methodLength = length(appendRequest(bytes.extracting(parsed.methodRange)))
+        head.targetLength = length(appendTarget(parsed, bytes))
         head.requestFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, to: &request, &isOverrun))
+    }
+
+    /// A length as the head has room for it; a run that is longer than that makes the capture unusable.
+    private mutating func length<Length: FixedWidthInteger>(_ count: Int) -> Length {
+        guard let length = Length(exactly: count) else {
+            isOverrun = true
+            return 0
+        }
+        return length
     }
 
     /// Part of the request's body; what is beyond `limit` is counted and not kept.

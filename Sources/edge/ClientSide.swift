@@ -80,19 +80,13 @@ extension Proxy {
         if readiness.mayRead {
             client.pointee.hasMore = true
             readClient(index)
-            leaveIfEnded(index, token.generation)
         }
-    }
-
-    /// Whoever has sent its end together with a request has left, too: no readiness will say so again.
-    mutating func leaveIfEnded(_ index: Int, _ generation: UInt32) {
-        if let client = clients.find(UInt32(index), generation), client.pointee.mayHaveEnded, client.pointee.phase == .exchange { clientGone(index) }
     }
 
     /// Whether bytes from this client can be used now.
     private func wantsBytes(_ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
         switch client.pointee.phase {
-        case .head: return !client.pointee.closesAfterOutput && client.pointee.output.count < Self.highWater
+        case .head: return !client.pointee.closesAfterOutput && client.pointee.output.count < Self.highWater  // else answers pile up
         case .lingering: return true
         case .exchange:
             guard !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.isResolving else { return false }
@@ -105,9 +99,10 @@ extension Proxy {
         let generation = clients.generation(index)
         for _ in 0..<Self.readsPerTurn {
             let client = clients.at(index)
-            guard client.pointee.hasMore else { return }
-            guard wantsBytes(client) else {
-                client.pointee.isHeldUp = true
+            guard client.pointee.hasMore, wantsBytes(client) else {
+                if client.pointee.hasMore { client.pointee.isHeldUp = true }
+                // It left together with its request; no readiness will say so again.
+                if client.pointee.mayHaveEnded, client.pointee.phase == .exchange { clientGone(index) }
                 return
             }
             let count = cl_receive(client.pointee.descriptor, readBuffer.baseAddress, readBuffer.count)
@@ -117,7 +112,7 @@ extension Proxy {
                 return clientGone(index)
             }
             slot.add(.clientReceivedBytes, UInt64(count))
-            // A short read has emptied a socket whose peer has not closed; the next bytes come with a new readiness.
+            // A short read has emptied the socket of a client that has not closed; the next bytes come with a new readiness.
             client.pointee.hasMore = count == readBuffer.count || client.pointee.mayHaveEnded
             use(index, generation, UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
             guard clients.find(UInt32(index), generation) != nil else { return }
@@ -229,6 +224,7 @@ extension Proxy {
         client.pointee.exchange.keepAlive = requestHead.keepAlive && !isDraining
         client.pointee.exchange.requestBody = BodyReader(requestHead.framing)
         client.pointee.exchange.requestBodyIsChunked = requestHead.framing == .chunked
+        client.pointee.exchange.awaitsContinue = requestHead.expectsContinue
         clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
         name(index, bytes)
         if case .length(let count) = requestHead.framing, count > UInt64(settings.maxRequestBodyBytes) {
@@ -412,9 +408,9 @@ extension Proxy {
             case .head, .exchange, .lingering: break
             }
         }
-        if client.pointee.output.count < Self.highWater / 4 { resume(index) }
+        if client.pointee.output.count < Self.lowWater { resume(index) }
         let upstream = client.pointee.exchange.upstream
-        if upstream >= 0, upstreams.at(upstream).pointee.isPaused, client.pointee.output.count < Self.highWater / 4 {
+        if upstream >= 0, upstreams.at(upstream).pointee.isPaused, client.pointee.output.count < Self.lowWater {
             upstreams.at(upstream).pointee.isPaused = false
             runClock(upstream)
             if upstreams.at(upstream).pointee.hasMore { readUpstream(upstream) }

@@ -30,7 +30,7 @@ struct ClientConnection: ~Copyable {
     var hasMore = false
     /// Bytes wait, here or in the kernel, until the exchange ends or its upstream takes more.
     var isHeldUp = false
-    /// The client sends no more (or is gone), perhaps behind bytes that are not read yet.
+    /// It has closed its side, perhaps behind bytes that are not read yet.
     var mayHaveEnded = false
     /// Close once `output` is empty.
     var closesAfterOutput = false
@@ -65,6 +65,8 @@ struct Exchange: ~Copyable {
     var wantsTunnel = false
     var requestBody = BodyReader()
     var requestBodyIsChunked = false
+    /// The client sends its body when it is told to, or has lost patience.
+    var awaitsContinue = false
     /// The end of a chunked body stands behind its data: it is written once, however often the request changes connections.
     var lastChunkIsWritten = false
     var requestBytes: UInt64 = 0
@@ -107,6 +109,7 @@ struct Exchange: ~Copyable {
         wantsTunnel = false
         requestBody = BodyReader()
         requestBodyIsChunked = false
+        awaitsContinue = false
         lastChunkIsWritten = false
         requestBytes = 0
         answerFraming = .none
@@ -134,6 +137,8 @@ struct UpstreamConnection: ~Copyable {
     var phase: Phase
     /// Slot of the client it serves, -1 when idle.
     var client: Int
+    /// Bytes of requests can be sent: always without TLS, else once it is agreed on.
+    var isEstablished = false
     /// It has carried an exchange before: its death before an answer may just be the end of its idle time.
     var isReused = false
     var tls: TLSSession?

@@ -100,7 +100,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
 
     private mutating func captureChannelEnded(_ end: ChannelEnd?) {
         guard let end, let attached else { return }
-        birth.channelEnded(.capture, peer: attached.peer, generation: attached.generation, end)
+        birth.channelEnded(attached, end)
         self.attached = nil
     }
 

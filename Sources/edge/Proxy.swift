@@ -20,7 +20,7 @@ enum EdgeToken {
     static let resolver: UInt8 = 6
     static let accept: UInt8 = 7
     /// Rings at once, so that a turn does not wait; nobody answers it.
-    static let readAgain: UInt8 = 8
+    static let again: UInt8 = 8
 }
 
 struct Proxy: ~Copyable {
@@ -28,6 +28,8 @@ struct Proxy: ~Copyable {
     static let readBytes = 64 << 10
     /// A client or upstream that has this much waiting stops the reads that feed it.
     static let highWater = 256 << 10
+    /// ... and at this much they go on.
+    static let lowWater = highWater / 4
     /// Data up to this size is copied behind what waits, larger data is written from where it lies.
     static let copyBytes = 8 << 10
     /// How long a closed connection is listened to, so that its last answer is not lost to a reset.
@@ -146,15 +148,13 @@ struct Proxy: ~Copyable {
         readAgain.removeAll(keepingCapacity: true)
         for entry in again {
             if entry.isClient {
-                guard clients.find(entry.slot, entry.generation) != nil else { continue }
-                continueClient(Int(entry.slot))
-                leaveIfEnded(Int(entry.slot), entry.generation)
+                if clients.find(entry.slot, entry.generation) != nil { continueClient(Int(entry.slot)) }
             } else if upstreams.find(entry.slot, entry.generation) != nil {
                 readUpstream(Int(entry.slot))
             }
         }
         // No readiness will tell of these: the next turn must not wait for one.
-        if !readAgain.isEmpty { loop.schedule(Token(kind: EdgeToken.readAgain), after: .zero) }
+        if !readAgain.isEmpty { loop.schedule(Token(kind: EdgeToken.again), after: .zero) }
     }
 
     /// A client that was held up goes on at the end of this turn: not from here, where its bytes may be in use.

@@ -5,8 +5,6 @@ import HTTP
 enum Redaction {
     static let replacement: StaticString = "[redacted]"
 
-    private static let words: [StaticString] = ["authorization", "cookie", "key", "token", "secret", "password", "signature"]
-
     /// A field of a head: names that the parser knows are decided without a look at their letters.
     static func isSecret(_ field: HeadField, in bytes: borrowing RawSpan) -> Bool {
         switch field.name {
@@ -16,27 +14,37 @@ enum Redaction {
         }
     }
 
-    /// A name that stands in `name`.
+    /// A name of which nothing is known but its letters.
     static func isSecret(_ name: borrowing RawSpan) -> Bool {
         name.withUnsafeBytes { name in
             var position = 0
             while position < name.count {
-                switch name[position] | 0x20 {
-                case UInt8(ascii: "a"), UInt8(ascii: "c"), UInt8(ascii: "k"), UInt8(ascii: "t"), UInt8(ascii: "s"), UInt8(ascii: "p"):
-                    let rest = UnsafeRawBufferPointer(rebasing: name[position...])
-                    for word in words where begins(rest, word) { return true }
-                default: break
-                }
+                let isFound =
+                    switch name[position] | 0x20 {
+                    case UInt8(ascii: "a"): stands("authorization", in: name, at: position)
+                    case UInt8(ascii: "c"): stands("cookie", in: name, at: position)
+                    case UInt8(ascii: "k"): stands("key", in: name, at: position)
+                    case UInt8(ascii: "t"): stands("token", in: name, at: position)
+                    case UInt8(ascii: "p"): stands("password", in: name, at: position)
+                    case UInt8(ascii: "s"): stands("secret", in: name, at: position) || stands("signature", in: name, at: position)
+                    default: false
+                    }
+                if isFound { return true }
                 position += 1
             }
             return false
         }
     }
 
-    private static func begins(_ name: UnsafeRawBufferPointer, _ word: StaticString) -> Bool {
+    @inline(__always)
+    private static func stands(_ word: StaticString, in name: UnsafeRawBufferPointer, at position: Int) -> Bool {
         let length = word.utf8CodeUnitCount
-        guard name.count >= length else { return false }
-        for offset in 0..<length where name[offset] | 0x20 != word.utf8Start[offset] { return false }
+        guard name.count - position >= length else { return false }
+        var offset = 1  // the first letter has been compared
+        while offset < length {
+            if name[position + offset] | 0x20 != word.utf8Start[offset] { return false }
+            offset += 1
+        }
         return true
     }
 }

@@ -63,6 +63,9 @@ struct Slab<Element: ~Copyable>: ~Copyable {
     mutating func remove(_ slot: Int) {
         guard isLive(slot) else { return }
         (elements + slot).deinitialize(count: 1)
+        #if DEBUG  // a pointer that was kept too long shall not find what it expects
+            UnsafeMutableRawPointer(elements + slot).initializeMemory(as: UInt8.self, repeating: 0xDB, count: MemoryLayout<Element>.stride)
+        #endif
         live[slot] = false
         free[freeCount] = UInt32(truncatingIfNeeded: slot)
         freeCount += 1

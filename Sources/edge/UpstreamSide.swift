@@ -72,6 +72,7 @@ extension Proxy {
         var connection = UpstreamConnection(
             descriptor: number, target: client.pointee.exchange.target, phase: isPending ? .connecting : .active, client: index, outputPool: outputPool)
         connection.addressIndex = addressIndex
+        connection.isEstablished = target.pointee.tls == nil
         if let context = target.pointee.tls, case .tcp(let host, _) = target.pointee.endpoint {
             do throws(TLSError) {
                 connection.tls = try TLSSession(context, descriptor: number, host: host)
@@ -167,15 +168,25 @@ extension Proxy {
     // MARK: Time
 
     /// Whose turn it is to do something, after something was done: the upstream's, within its time limit, or the client's
-    /// (it sends a request's body, or has to take what waits for it), whose limits are its own.
+    /// (it sends a request's body, or has to take what waits for it), whose limits are its own. Until TLS is agreed on, the
+    /// limit of connecting goes on.
     func runClock(_ upstream: Int) {
         let connection = upstreams.at(upstream)
-        guard connection.pointee.phase == .active, connection.pointee.client >= 0 else { return }
-        let client = clients.at(connection.pointee.client)
-        let waitsForClient =
-            connection.pointee.isPaused
-            || (connection.pointee.output.isEmpty && !connection.pointee.answerBegan && !client.pointee.exchange.requestBody.isDone)
+        let index = connection.pointee.client
+        guard connection.pointee.phase == .active, connection.pointee.isEstablished, index >= 0 else { return }
+        let client = clients.at(index)
+        let isSending = !connection.pointee.answerBegan && !client.pointee.exchange.requestBody.isDone
+        // An upstream that was asked whether to go on has to say so.
+        let isAsked = client.pointee.exchange.awaitsContinue && client.pointee.exchange.requestBytes == 0
+        let waitsForClient = connection.pointee.isPaused || (isSending && !isAsked && connection.pointee.output.isEmpty)
         upstreamDeadlines[upstream] = waitsForClient ? .max : now &+ upstreamNanoseconds
+        guard isSending, client.pointee.phase == .exchange else { return }
+        // A client that is not read from cannot be late.
+        if connection.pointee.output.count >= Self.highWater {
+            clientDeadlines[index] = .max
+        } else if clientDeadlines[index] == .max {
+            clientDeadlines[index] = now &+ bodyNanoseconds
+        }
     }
 
     // MARK: Requests out
@@ -203,11 +214,12 @@ extension Proxy {
         }
         let index = connection.pointee.client
         guard index >= 0, connection.pointee.output.count < before else { return }
+        connection.pointee.isEstablished = true
         runClock(upstream)
         let client = clients.at(index)
         if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
-        // The client may have been held up by this upstream.
-        if connection.pointee.output.count < Self.highWater / 4 { resume(index) }
+        // The client may have been held up by this upstream, and the socket may have taken what waited bit by bit.
+        if connection.pointee.output.count < Self.lowWater { resume(index) }
     }
 
     /// Nil when all is written or the connection takes no more for now; else what went wrong.
@@ -501,6 +513,7 @@ extension Proxy {
         switch connection.pointee.phase {
         case .idle: freeIdle(upstream)
         case .connecting: connectFailed(upstream, ETIMEDOUT)
+        case .active where !connection.pointee.isEstablished: upstreamFailed(upstream, "no agreement on TLS within TRUTHTABLE_CONNECT_TIMEOUT")
         case .active:
             // It is slow, not dead: there is nothing to gain by asking again.
             clients.at(connection.pointee.client).pointee.exchange.repetition.removeAll()

@@ -10,6 +10,7 @@ struct Banner {
     private let madeToken: Bool
     private let proxyURL: String
     private let webSocketURL: String
+    private let dashboardURL: String
 
     init(_ settings: Settings, madeToken: Bool, proxyPort: Int, webSocketPort: Int) {
         self.settings = settings
@@ -17,6 +18,7 @@ struct Banner {
         let host = Self.reachable(settings.host)
         proxyURL = "http://\(host):\(proxyPort)"
         webSocketURL = "ws://\(host):\(webSocketPort)/ws"
+        dashboardURL = "http://\(host):\(webSocketPort)/"
     }
 
     /// The name by which this machine reaches a listener; wildcard addresses are no place to connect to.
@@ -33,13 +35,17 @@ struct Banner {
     }
 
     func show() {
-        let audits = settings.auditEnabled ? "\(settings.engine.rawValue), \(settings.auditorCount) auditor processes" : "off (TRUTHTABLE_AUDIT_ENABLED)"
+        let audits =
+            settings.auditEnabled
+            ? "\(settings.engine.rawValue), \(settings.auditorCount) auditor processes, at most \(settings.workerCount) audits at once"
+            : "off (TRUTHTABLE_AUDIT_ENABLED)"
         let token = madeToken ? "\n  Token       \(settings.accessToken)  for dashboards and /stats from other machines (TRUTHTABLE_ACCESS_TOKEN)" : ""
         let text = """
 
               TruthTable \(Build.version)
 
               Proxy       \(proxyURL)  →  \(settings.upstreamURL)
+              Dashboard   \(dashboardURL)
               Audits      \(webSocketURL)
               Engine      \(audits)\(token)
 

@@ -30,6 +30,7 @@ final class Listeners {
     let proxyPort: Int
     let webSocketPort: Int
     let directory: String
+    private let madeDirectory: Bool
 
     init(_ settings: Settings) throws(StartFailure) {
         let proxy = try Self.tcp(settings.host, settings.port, "TRUTHTABLE_PORT")
@@ -38,6 +39,7 @@ final class Listeners {
         webSocketPort = Int(cl_local_port(webSocket.number))
         directory = RuntimeDirectory.path(settings, port: proxyPort)
         let isNew = try Self.makeDirectory(directory)
+        madeDirectory = isNew
         control = try Self.socket("control", in: directory, undo: [], isNew: isNew)
         broadcaster = try Self.socket("broadcaster", in: directory, undo: ["control"], isNew: isNew)
         self.proxy = proxy.release()
@@ -70,7 +72,7 @@ final class Listeners {
         throw StartFailure(-result == EADDRINUSE ? .unavailable : .configuration, sentence)
     }
 
-    /// Whether it was not there before.
+    /// True when it was not there before.
     private static func makeDirectory(_ path: String) throws(StartFailure) -> Bool {
         if mkdir(path, 0o700) == 0 { return true }
         var status = stat()
@@ -109,6 +111,6 @@ final class Listeners {
     func removePaths() {
         unlink(directory + "/control")
         unlink(directory + "/broadcaster")
-        rmdir(directory)
+        if madeDirectory { rmdir(directory) }
     }
 }

@@ -291,8 +291,8 @@ final class SupervisorRole {
 
     /// One end could not use a channel any more: both get a new one, if it is still the current one.
     private func renew(_ notice: ChannelGivenUp, from child: Child) {
-        guard let place = child.role == .dispatcher ? Place(index: Int(notice.peer)) : child.place, let link = ChannelBroker.link(of: place),
-            broker.generation(of: link) == notice.generation, let other = children.first(where: { $0.place == link.place && $0.isPresent }),
+        guard let place = child.role == .dispatcher ? Place(index: Int(notice.channel.peer)) : child.place, let link = ChannelBroker.link(of: place),
+            broker.generation(of: link) == notice.channel.generation, let other = children.first(where: { $0.place == link.place && $0.isPresent }),
             let dispatcher = children.first(where: { $0.role == .dispatcher && $0.isPresent })
         else { return }
         handOut(link, to: other, and: dispatcher)
@@ -471,8 +471,8 @@ final class SupervisorRole {
                     uptimeMilliseconds: child.isAlive ? child.startedAt.duration(to: .now).milliseconds : 0)
             },
             listeners: [
-                StatusReport.Listener(name: "proxy", address: "\(settings.host):\(listeners.proxyPort)"),
-                StatusReport.Listener(name: "websocket", address: "\(settings.host):\(listeners.webSocketPort)"),
+                StatusReport.Listener(name: "proxy", address: HostAndPort(host: settings.host, port: listeners.proxyPort).description),
+                StatusReport.Listener(name: "websocket", address: HostAndPort(host: settings.host, port: listeners.webSocketPort).description),
                 StatusReport.Listener(name: "control", address: listeners.directory + "/control"),
                 StatusReport.Listener(name: "broadcaster", address: listeners.directory + "/broadcaster"),
             ],

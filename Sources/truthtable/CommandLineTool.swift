@@ -8,6 +8,7 @@ enum CommandLineTool {
     static func run(_ arguments: [String]) -> ExitCode {
         switch arguments.first {
         case "run": Run.run(Array(arguments.dropFirst()))
+        case "audit": Audit.run(Array(arguments.dropFirst()))
         case "status": Status.run(Array(arguments.dropFirst()))
         case "watch": Watch.run(Array(arguments.dropFirst()))
         case "--version", "version": show("\(name) \(Build.version)")
@@ -23,6 +24,7 @@ enum CommandLineTool {
           run [--env-file FILE]     run the proxy and its processes in the foreground (`truthtable run --help`: all settings)
           status [--json]           state of a running product's processes, listeners and ledger
           watch [--once] [--json]   audits as they arrive, claim by claim
+          audit FILE|- [--json]     audit a saved exchange, offline
           version                   print the version
 
         A command's own options: truthtable COMMAND --help

@@ -11,34 +11,18 @@ enum Status {
     private static let patience: Int32 = 5000
 
     static func run(_ arguments: [String]) -> ExitCode {
-        var json = false
-        var environmentFile: String?
-        var rest = arguments[...]
-        while let argument = rest.popFirst() {
-            switch argument {
-            case "--json": json = true
-            case "--env-file":
-                guard let file = rest.popFirst() else { return CommandLineTool.usage("--env-file needs the name of a file") }
-                environmentFile = file
-            case "--help", "-h": return CommandLineTool.show(help)
-            default:
-                guard argument.hasPrefix("--env-file=") else { return CommandLineTool.usage("unknown argument \(argument)") }
-                environmentFile = String(argument.dropFirst("--env-file=".count))
-            }
-        }
-        let settings: Settings
-        do throws(SettingErrors) {
-            settings = try Settings.load(environment: processEnvironment(), environmentFile: environmentFile, cores: 1).settings
+        let options: ProductOptions
+        do throws(CommandEnded) {
+            options = try ProductOptions(arguments, flags: ["--json"], help: help)
         } catch {
-            for error in error.errors { complain(CommandLineTool.name, "\(error)") }
-            return .configuration
+            return error.exitCode
         }
-        let path = RuntimeDirectory.path(settings, port: settings.port) + "/control"
+        let path = RuntimeDirectory.path(options.settings, port: options.settings.port) + "/control"
         guard let answer = ask(path) else {
             complain(CommandLineTool.name, "no product answers at \(path): start it with `truthtable run`, or set TRUTHTABLE_PORT or TRUTHTABLE_RUNTIME_DIR to those of the one that runs")
             return .unavailable
         }
-        if json {
+        if options.flags.contains("--json") {
             print(answer, terminator: "")
             return .clean
         }

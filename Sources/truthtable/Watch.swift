@@ -7,26 +7,15 @@ import Role
 
 enum Watch {
     static func run(_ arguments: [String]) -> ExitCode {
-        var json = false
-        var most = Int.max
-        var environmentFile: String?
-        var rest = arguments[...]
-        while let argument = rest.popFirst() {
-            switch argument {
-            case "--json": json = true
-            case "--once": most = 1
-            case "--env-file": environmentFile = rest.popFirst()
-            case "--help", "-h": return CommandLineTool.show(help)
-            default: return CommandLineTool.usage("unknown argument \(argument)")
-            }
-        }
-        let settings: Settings
-        do throws(SettingErrors) {
-            settings = try Settings.load(environment: processEnvironment(), environmentFile: environmentFile, cores: 1).settings
+        let options: ProductOptions
+        do throws(CommandEnded) {
+            options = try ProductOptions(arguments, flags: ["--json", "--once"], help: help)
         } catch {
-            for error in error.errors { complain(CommandLineTool.name, "\(error)") }
-            return .configuration
+            return error.exitCode
         }
+        let settings = options.settings
+        let json = options.flags.contains("--json")
+        let most = options.flags.contains("--once") ? 1 : Int.max
         let address = ["localhost", "0.0.0.0"].contains(settings.host) ? "127.0.0.1" : settings.host == "::" ? "::1" : settings.host
         do throws(WebSocketClient.Failure) {
             var client = try WebSocketClient(address: address, port: settings.webSocketPort, path: "/ws?envelope=payload", token: settings.accessToken)
@@ -91,19 +80,19 @@ private struct WatchedEvent {
     }
 
     func text(_ paint: Paint) -> String {
-        let name = payload["request_id"]?.string ?? ""
-        guard type == "audit_complete" else { return paint("31", "Audit failed") + "  \(name)\n  \(payload["error"]?.string ?? "")\n" }
+        let name = oneLine(payload["request_id"]?.string ?? "")
+        guard type == "audit_complete" else { return paint("31", "Audit failed") + "  \(name)\n  \(oneLine(payload["error"]?.string ?? ""))\n" }
         let score = payload["trust_score"]?.double.map { String(Int($0.rounded())) } ?? "none"
         var lines = [
-            paint("1", "Audit") + "  \(name)", "  \(payload["verdict"]?.string ?? "")",
-            "  grade \(paint("1", payload["grade"]?.string ?? "?"))   trust score \(score)   claims \(payload["total_claims"]?.int ?? 0)"
+            paint("1", "Audit") + "  \(name)", "  \(oneLine(payload["verdict"]?.string ?? ""))",
+            "  grade \(paint("1", oneLine(payload["grade"]?.string ?? "?")))   trust score \(score)   claims \(payload["total_claims"]?.int ?? 0)"
                 + "   took \(payload["processing_time_ms"]?.int ?? 0) ms", "",
         ]
         for claim in payload["verifications"]?.array ?? [] {
-            let verdict = claim["verdict"]?.string ?? "?"
-            lines.append("  " + paint(colour(verdict), mark(verdict) + " " + verdict.uppercased()) + "  \(claim["claim"]?.string ?? "")")
-            if let reasoning = claim["reasoning"]?.string, !reasoning.isEmpty { lines.append("      \(reasoning)") }
-            for quote in claim["evidence"]?.array ?? [] { lines.append(paint("2", "      evidence: \(quote.string ?? "")")) }
+            let verdict = oneLine(claim["verdict"]?.string ?? "?")
+            lines.append("  " + paint(colour(verdict), mark(verdict) + " " + verdict.uppercased()) + "  \(oneLine(claim["claim"]?.string ?? ""))")
+            if let reasoning = claim["reasoning"]?.string, !reasoning.isEmpty { lines.append("      \(oneLine(reasoning))") }
+            for quote in claim["evidence"]?.array ?? [] { lines.append(paint("2", "      evidence: \(oneLine(quote.string ?? ""))")) }
         }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -27,7 +27,7 @@ struct WebSocketClient: ~Copyable {
         try Self.wait(number, POLLOUT)
         let error = cl_socket_error(number)
         guard error == 0 else { throw Failure(sentence: SystemError.text(-error)) }
-        let rest = try Self.shakeHands(number, host: "\(address):\(port)", path: path, token: token)
+        let rest = try Self.shakeHands(number, host: address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)", path: path, token: token)
         self.descriptor = descriptor
         filled = min(rest.count, buffer.count)
         buffer.replaceSubrange(0..<filled, with: rest[..<filled])

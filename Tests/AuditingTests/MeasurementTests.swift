@@ -1,5 +1,5 @@
 // Measurements that print and judge nothing: groundedness on labelled claims outside this repository (`TRUTHTABLE_DATA`),
-// and how long steps take.
+// and how long steps take (`TRUTHTABLE_MEASURE`, with -c release -Xswiftc -enable-testing).
 
 import Foundation
 import JSON
@@ -7,6 +7,7 @@ import Testing
 
 @testable import Auditing
 
+private let measures = ProcessInfo.processInfo.environment["TRUTHTABLE_MEASURE"] != nil
 private let dataFolder = ProcessInfo.processInfo.environment["TRUTHTABLE_DATA"]
 
 @Suite(.serialized) struct MeasurementTests {
@@ -38,7 +39,7 @@ private let dataFolder = ProcessInfo.processInfo.environment["TRUTHTABLE_DATA"]
         print("mean: AUC \(percent(sums.auc / max(1, sums.sets))), balanced accuracy \(percent(sums.accuracy / max(1, sums.sets)))")
     }
 
-    @Test func `duration of steps`() throws {
+    @Test(.enabled(if: measures)) func `duration of steps`() throws {
         var generator = SeededGenerator(state: 1)
         let words = (0..<3000).map { _ in String((0..<Int.random(in: 3...9, using: &generator)).map { _ in "abcdefghijklmnopqrstuvwxyz".randomElement(using: &generator) ?? "a" }) }
         func text(_ sentences: Int) -> String {
@@ -66,6 +67,32 @@ private let dataFolder = ProcessInfo.processInfo.environment["TRUTHTABLE_DATA"]
         print("large case: \(steps) steps, longest \(longest), in all \(total), \(found.unverifiableClaims) claims not reached, rendering \(rendering)")
         let small = auditCase(answer: text(8), documents: (0..<4).map { _ in text(10) })
         print("small case: \(clock.measure { for _ in 0..<100 { _ = audit(small) } } / 100) per audit")
+    }
+
+    /// Texts made to cost time: the longest step of each, and the whole. Release figures are those of docs/VERDICTS.md.
+    @Test(.enabled(if: measures)) func `duration of hostile texts`() {
+        let forms = ["run", "go", "good", "line", "take", "make", "set", "place", "light", "head", "hand", "house", "work", "part", "state", "water"]
+        let synonyms = (0..<40).map { forms[$0 % 16] + ["s", "ing", "er", "ed"][$0 % 4] }.joined(separator: " ")
+        let denials = String(repeating: "not never Paris 1964 no ", count: 30)
+        let rows = [
+            ("one word", String(repeating: "bridge ", count: 30_000)), ("synonyms", String(repeating: synonyms + ". ", count: 800)),
+            ("denials", String(repeating: denials + ". ", count: 400)), ("capitals", String(repeating: "ABC DEF GHIJ Kl Mn. ", count: 10_000)),
+            ("one line", String(repeating: "x", count: 200_000)), ("numbers", String(repeating: "1 2 3 million 4 % $5 . ", count: 9000)),
+            ("tiny", String(repeating: "A b. ", count: 40_000)), ("quotes", "{" + String(repeating: "\"a\":1,", count: 30_000) + "}"),
+        ]
+        let clock = ContinuousClock()
+        for (name, text) in rows {
+            var longest = Duration.zero
+            let start = clock.now
+            var engine = EmbeddedEngine(auditCase(answer: text, documents: [text, text, text]))
+            var verdict: AuditVerdict?
+            while verdict == nil {
+                let before = clock.now
+                verdict = engine.step()
+                longest = max(longest, before.duration(to: clock.now))
+            }
+            print("hostile, \(name): longest step \(longest), in all \(start.duration(to: clock.now))")
+        }
     }
 
     private func percent(_ value: Double) -> String { "\((value * 1000).rounded() / 10)" }

@@ -79,7 +79,7 @@ struct HubTests {
         let data = test.join(.data)
         let payload = test.join(.payload)
         for (sequence, id) in [(1, "a"), (2, "b"), (3, "c")] as [(UInt64, String)] {
-            test.event(7, sequence, .auditStarted, json(id, ",\"audit_id\":\"x\(id)\",\"path\":\"/v1/\(id)\""))
+            test.event(7, sequence, .auditStarted, json(id, ",\"path\":\"/v1/\(id)\""))
         }
         test.event(7, 4, .auditComplete, json("b"))
         test.event(9, 1, .auditStarted, json("d"))
@@ -91,7 +91,7 @@ struct HubTests {
         let last = test.messages(data).last.flatMap(parse)
         #expect(last?["type"]?.string == "error")
         #expect(last?["data"]?["error"]?.string == "audit lost: the dispatcher was restarted")
-        #expect(last?["data"]?["audit_id"]?.string == "xc")
+        #expect(last?["data"]?["audit_id"]?.string == "aud_c")
         test.hub.dispatcherReplaced(by: 10, wall: wall)
         #expect(test.brief(payload) == ["audit_failed d"], "without an event of the new one too")
     }

@@ -15,6 +15,7 @@ final class RoleHarness {
     var role: BroadcasterRole
     let slot: ScoreboardSlot
     let scoreboard: Scoreboard
+    let birth: Birth
     let port: UInt16
     let path: String
     /// The dispatcher's end.
@@ -35,7 +36,7 @@ final class RoleHarness {
         port = UInt16(try checked("port", cl_local_port(tcp.number)))
         path = "/tmp/tt-broadcaster-\(getpid())-\(port)"
         let unix = Descriptor(owning: try checked("listen", cl_listen_unix(path, 16)))
-        let birth = Birth(
+        birth = Birth(
             place: .broadcaster, incarnation: 1, settings: settings, loop: loop, log: Log(.broadcaster, level: .error), scoreboard: scoreboard,
             slot: slot)
         role = try BroadcasterRole(birth, webSocket: tcp, edge: unix)

@@ -9,7 +9,7 @@ import JSON
 let start = Instant(nanoseconds: 1_000_000_000_000)
 let wall: UInt64 = 1_764_107_570_123  // 2025-11-25T21:52:50.123Z
 
-func json(_ id: String, _ more: String = "") -> String { "{\"request_id\":\"\(id)\",\"timestamp\":\(wall)\(more)}" }
+func json(_ id: String, _ more: String = "") -> String { "{\"request_id\":\"\(id)\",\"audit_id\":\"aud_\(id)\",\"timestamp\":\(wall)\(more)}" }
 
 /// A hub with small conveniences.
 struct TestHub: ~Copyable {

@@ -98,6 +98,10 @@ class Process:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
+    def wait_logged(self, *texts, limit=10.0):
+        """The first line that holds all the texts: lines are written by a thread of their own, a little later."""
+        return wait_until(lambda: [line for line in self.log.splitlines() if all(text in line for text in texts)], limit, f"a line with {texts}")[0]
+
     @property
     def exit_code(self):
         return self.process.poll()

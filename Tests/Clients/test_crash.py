@@ -67,6 +67,27 @@ def test_every_role_is_killed_in_turn_under_load(calm, mock):
     assert product.is_ready()
 
 
+def test_several_edges(start, mock):
+    product = start(edge_count=3, auditor_count=2)
+    kills = []
+    with Announcements(product) as announcements, Load(product.port, mock) as load:
+        for edge in product.processes("edge"):
+            load.wait_more()
+            kills.append(time.monotonic())
+            os.kill(edge["pid"], signal.SIGKILL)
+            wait_until(lambda: edge["pid"] not in product.pids("edge") and product.is_ready())
+        load.wait_more()
+        wait_replaced(product, "dispatcher", product.kill("dispatcher"))
+        kills.append(time.monotonic())
+        wait_replaced(product, "edge", product.kill("edge"))
+        load.wait_more()
+        load.stop()
+        assert_only(load, kills)
+        ledger = product.wait_at_rest()
+        assert len(load.delivered) <= ledger["captured"] + 1 and ledger["captured"] <= len(load.delivered) + len(load.failures)
+        assert max(announcements.requests().values()) == 1
+
+
 @pytest.mark.parametrize("role", ["broadcaster", "auditor"])
 def test_nothing_is_lost_when_these_die(role, calm, mock):
     product = calm
@@ -143,7 +164,7 @@ def test_hung_auditors_are_replaced(start, mock):
         assert load.failures == []
         ledger = product.wait_at_rest()
         assert ledger["captured"] == ledger["audited"] == len(load.delivered)
-    assert "no sign of life" in product.log
+    product.wait_logged("no sign of life")
 
 
 @pytest.mark.parametrize("role", ["dispatcher", "broadcaster"])

@@ -101,7 +101,7 @@ def test_a_full_queue_drops_and_counts(start):
         assert exchange(product.port, POST).status == 200
     wait_until(lambda: product.ledger()["dropped"]["queue_full"] == 7)
     assert product.ledger()["pending"] == 3
-    assert "Worker queue full, dropping audit job" in product.log
+    product.wait_logged("Worker queue full, dropping audit job")
     os.kill(stopped[0], signal.SIGCONT)
     ledger = product.wait_at_rest()
     assert ledger["audited"] == 3 and ledger["captured"] == 10

@@ -122,29 +122,40 @@ class Wire:
         return Message(start, self.fields())
 
     def chunks(self, message):
-        while True:
-            size = self.line()
-            if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", size):
-                raise Malformed(f"chunk size {size!r}")
-            size = int(size, 16)
-            if size == 0:
-                message.trailers = self.fields()
-                return
-            message.body += self.exactly(size, message)
-            if self.exactly(2) != b"\r\n":
-                raise Malformed("a chunk does not end with CRLF")
+        data = bytearray()
+        try:
+            while True:
+                size = self.line()
+                if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", size):
+                    raise Malformed(f"chunk size {size!r}")
+                size = int(size, 16)
+                if size == 0:
+                    message.trailers = self.fields()
+                    return
+                self.exactly(size, data)
+                if self.exactly(2) != b"\r\n":
+                    raise Malformed("a chunk does not end with CRLF")
+        finally:
+            message.body = bytes(data)
 
-    def exactly(self, count, message=None):
-        pieces = []
+    def exactly(self, count, data=None):
+        """So many bytes, put behind `data`, where those stay that come before an end too early."""
+        data = bytearray() if data is None else data
+        begin = len(data)
         while count:
             if not self.buffer and not self.fill():
-                if message is not None:
-                    message.body += b"".join(pieces)
                 raise EOFError("the connection ended in a body")
             piece = self.take(min(count, len(self.buffer)))
-            pieces.append(piece)
+            data += piece
             count -= len(piece)
-        return b"".join(pieces)
+        return bytes(data[begin:])
+
+    def body(self, message, count):
+        data = bytearray()
+        try:
+            self.exactly(count, data)
+        finally:
+            message.body = bytes(data)
 
     def request(self):
         """A whole request, or None; raises Malformed for anything that a strict server would refuse."""
@@ -171,7 +182,7 @@ class Wire:
         if message.framing == "chunked":
             self.chunks(message)
         elif message.framing == "length":
-            message.body = self.exactly(int(message.value("Content-Length")), message)
+            self.body(message, int(message.value("Content-Length")))
         return message
 
     def answer(self, method="GET"):
@@ -201,7 +212,7 @@ class Wire:
                 self.chunks(message)
             elif lengths:
                 message.framing = "length"
-                message.body = self.exactly(int(lengths[0]), message)
+                self.body(message, int(lengths[0]))
             else:
                 message.framing = "close"
                 message.body = self.rest()

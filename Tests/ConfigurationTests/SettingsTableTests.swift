@@ -72,7 +72,7 @@ import Testing
     }
     for line in help.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
     for line in markdown.split(separator: "\n") where line.hasPrefix("|") {
-        #expect(line.split(separator: "|", omittingEmptySubsequences: false).count == 6, "\(line)")
+        #expect(line.split(separator: "|", omittingEmptySubsequences: false).count == 5, "\(line)")
     }
     let token = try #require(SettingsTable.setting(named: "TRUTHTABLE_ACCESS_TOKEN"))
     var settings = Settings()

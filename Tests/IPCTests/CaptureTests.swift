@@ -31,10 +31,10 @@ private struct Runs: Equatable {
         head.durationMicroseconds = .max
         head.requestBodyBytes = .max - 4
         head.responseBodyBytes = 0x0102_0304_0506_0708
-        head.requestIDLength = UInt16(runs[0].count)
-        head.auditIDLength = UInt16(runs[1].count)
+        head.requestIDLength = UInt8(runs[0].count)
+        head.auditIDLength = UInt8(runs[1].count)
         head.methodLength = UInt16(runs[2].count)
-        head.targetLength = UInt16(runs[3].count)
+        head.targetLength = UInt32(runs[3].count)
         head.requestFieldsLength = UInt32(runs[4].count)
         head.requestBodyLength = UInt32(runs[5].count)
         head.responseFieldsLength = UInt32(runs[6].count)

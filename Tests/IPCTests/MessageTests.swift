@@ -77,6 +77,7 @@ struct ControlMessageTests {
     @Test func attach() throws {
         try roundTrip([ChannelKind.capture, .audit, .event].map { Attach(kind: $0, peer: .max, generation: .max) })
         try roundTrip([Attach(kind: .capture, peer: 0, generation: 0)])
+        try roundTrip([ChannelGivenUp(Attach(kind: .event, peer: 2, generation: .max))])
         refuses("kind", encoded(Attach(kind: .audit, peer: 1, generation: 2)), at: 0, noDataChannels) { _ = try Attach(from: PayloadReader($0)) }
     }
 
@@ -233,7 +234,7 @@ struct DirectionTests {
     /// Each direction of each channel, and the messages that it takes.
     static let directions: [(name: String, takes: Set<MessageType>, decode: Decode)] = [
         ("control to a child", [.configure, .attach, .peerEnded, .ping, .drain], { _ = try ControlToChild($0, $1) }),
-        ("control to the supervisor", [.hello, .ready, .pong, .drained], { _ = try ControlToSupervisor($0, $1) }),
+        ("control to the supervisor", [.hello, .ready, .pong, .drained, .channelGivenUp], { _ = try ControlToSupervisor($0, $1) }),
         ("captures to the dispatcher", [.captureOpen, .capture], { _ = try CaptureToDispatcher($0, $1) }),
         ("jobs to an auditor", [.job], { _ = try AuditToAuditor($0, $1) }),
         ("results to the dispatcher", [.credit, .auditResult, .nack], { _ = try AuditToDispatcher($0, $1) }),

@@ -7,19 +7,48 @@ struct Claim: Equatable, Sendable {
     var range: Range<Int>
 }
 
-enum ClaimSplitter {
-    /// The claims of an answer, and how many more there are than the limit.
-    static func claims(in answer: [UInt8], limit: Int) -> (claims: [Claim], omitted: Int) {
-        var claims: [Claim] = []
-        var omitted = 0
-        for block in proseBlocks(of: answer) {
-            for sentence in Sentences.ranges(in: answer, block) {
-                let range = withoutMarks(answer, sentence)
-                guard isClaim(answer, range) else { continue }
-                if claims.count < limit { claims.append(Claim(range: range)) } else { omitted += 1 }
-            }
+/// Finds the claims of an answer, some sentences at a time.
+struct ClaimSplitter {
+    /// Sentences of one go.
+    private static let sentencesOfStep = 256
+
+    private let bytes: [UInt8]
+    private let limit: Int
+    private let everySentence: Bool
+    private var blocks: ArraySlice<Range<Int>>
+    private(set) var claims: [Claim] = []
+    /// How many more there are than the limit.
+    private(set) var omitted = 0
+
+    init(_ bytes: [UInt8], limit: Int, everySentence: Bool = false) {
+        self.bytes = bytes
+        self.limit = limit
+        self.everySentence = everySentence
+        blocks = Self.proseBlocks(of: bytes)[...]
+    }
+
+    /// Goes on; the bytes looked at, nil when all are.
+    mutating func step() -> Int? {
+        guard let block = blocks.first else { return nil }
+        let sentences = Sentences.ranges(in: bytes, block, limit: Self.sentencesOfStep)
+        for sentence in sentences {
+            let range = Self.withoutMarks(bytes, sentence)
+            guard everySentence ? bytes[range].contains(where: ASCII.isWord) : Self.isClaim(bytes, range) else { continue }
+            if claims.count < limit { claims.append(Claim(range: range)) } else { omitted += 1 }
         }
-        return (claims, omitted)
+        guard sentences.count >= Self.sentencesOfStep, let last = sentences.last, last.upperBound > block.lowerBound else {
+            blocks.removeFirst()
+            return block.count
+        }
+        blocks[blocks.startIndex] = span(last.upperBound, block.upperBound)
+        return last.upperBound - block.lowerBound
+    }
+
+    /// All at once.
+    static func claims(in answer: [UInt8], limit: Int, everySentence: Bool = false) -> (claims: [Claim], omitted: Int) {
+        var splitter = ClaimSplitter(answer, limit: limit, everySentence: everySentence)
+        while splitter.step() != nil {}
+        return (splitter.claims, splitter.omitted)
     }
 
     /// The answer without fenced code and without the model's thinking.
@@ -81,10 +110,29 @@ enum ClaimSplitter {
         let isHeading = first == UInt8(ascii: "#")
         let isTableRule = bytes[range].allSatisfy { "|-:+ =*_".utf8.contains($0) }
         guard !isHeading, !isTableRule, last != UInt8(ascii: "?"), last != UInt8(ascii: ":") else { return false }
-        guard !remarks.contains(where: { bytes.has($0, at: range.lowerBound) && endsWord(bytes, range.lowerBound + $0.utf8.count) }) else { return false }
-        guard !abstentions.contains(where: { bytes.first($0, in: range) != nil }) else { return false }
+        let initial = ASCII.lowered(first)
+        guard !remarks.contains(where: { $0.utf8.first == initial && bytes.has($0, at: range.lowerBound) && endsWord(bytes, range.lowerBound + $0.utf8.count) }) else { return false }
+        guard !mayAbstain(bytes, range) || !abstentions.contains(where: { bytes.first($0, in: range) != nil }) else { return false }
         // At least a number, or a word that says something.
-        return Tokenizer.tokens(of: bytes, range, limit: 40).contains { !$0.isStop }
+        var scanner = TokenScanner(bytes, range)
+        for _ in 0..<40 {
+            guard let token = scanner.next() else { return false }
+            if !token.isStop { return true }
+        }
+        return false
+    }
+
+    /// Every abstention holds `no`, `n't`, `unable` or `insufficient`.
+    private static func mayAbstain(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        for index in range.lowerBound..<max(range.lowerBound, range.upperBound - 2) {
+            switch bytes[index] {
+            case UInt8(ascii: "n"), UInt8(ascii: "N"): if ASCII.lowered(bytes[index + 1]) == UInt8(ascii: "o") || bytes[index + 1] == UInt8(ascii: "'") { return true }
+            case UInt8(ascii: "u"), UInt8(ascii: "U"): if bytes.has("unable", at: index) { return true }
+            case UInt8(ascii: "i"), UInt8(ascii: "I"): if bytes.has("insuff", at: index) { return true }
+            default: break
+            }
+        }
+        return false
     }
 
     private static func endsWord(_ bytes: [UInt8], _ index: Int) -> Bool { index >= bytes.count || !ASCII.isLetter(bytes[index]) || !ASCII.isLetter(bytes[index - 1]) }

@@ -14,11 +14,16 @@ struct Quantity {
     var kind: Kind
     var value: Double
     /// Stem of the word that follows, such as `metres`; 0 if none does.
-    var unit: UInt64
+    var unit: UInt32
     /// With sign, scale and unit.
     var range: Range<Int>
     /// Index of its first token.
     var token: Int
+
+    var bound = Bound.exact
+
+    /// `more than n`, `at most n`, `about n`.
+    enum Bound { case exact, atLeast, atMost, about }
 
     /// Of one type: what the one says, the other could say instead.
     func isComparable(to other: Quantity) -> Bool {
@@ -26,41 +31,58 @@ struct Quantity {
         return kind != .plain || (unit == other.unit && unit != 0)
     }
 
-    /// The same number, written perhaps in another way (`2,400` and `2.4 thousand`).
+    /// The same number, written perhaps in another way (`2,400` and `2.4 thousand`), or one within this one's bounds.
     func equals(_ other: Quantity) -> Bool {
         guard (kind == .month) == (other.kind == .month) else { return false }
         guard kind == other.kind || kind == .plain || other.kind == .plain || kind == .year || other.kind == .year else { return false }
+        let isPlain = kind == .plain && (unit == 0 || other.unit == 0 || unit == other.unit)
+        switch bound {
+        case .atLeast where isPlain || kind == other.kind && kind != .plain && kind != .month: if other.value >= value, other.value <= value * 20 { return true }
+        case .atMost where isPlain || kind == other.kind && kind != .plain && kind != .month: if other.value <= value, other.value * 20 >= value { return true }
+        case .about where kind == other.kind && kind != .year && kind != .month: if abs(value - other.value) <= abs(value) * 0.1 { return true }
+        default: break
+        }
         return abs(value - other.value) <= max(abs(value), abs(other.value)) * 1e-9
     }
 }
 
 enum Quantities {
-    /// Values by the stem that `Tokenizer` gives to words for numbers.
-    private static let words: [UInt64: Double] = {
-        var words: [UInt64: Double] = [:]
-        for value in Array(0...20) + [30, 40, 50, 60, 70, 80, 90] where value != 1 { words[Tokenizer.hash(String(value).utf8)] = Double(value) }
-        return words
+    /// What a word says of numbers, by its stem; one look for each word of a text.
+    private enum Mark {
+        case month(Int), percent, scale(Double), currency(String), value(Double)
+    }
+
+    private static let marks: [Mark] = {
+        var marks: [Mark] = []
+        for month in 1...12 { marks.append(.month(month)) }
+        marks += [.percent, .scale(1e2), .scale(1e3), .scale(1e6), .scale(1e9), .scale(1e12), .currency("$"), .currency("€"), .currency("£"), .currency("¥")]
+        return marks
+    }()
+    private static let firstValue = Int32(1000)
+
+    private static let table: HashTable = {
+        var table = HashTable(capacity: 200)
+        func add(_ words: String, _ mark: Int) { for word in words.split(separator: " ") { table.set(Tokenizer.stem(of: String(word)), Int32(mark)) } }
+        let months = [
+            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug", "september sep sept", "october oct", "november nov",
+            "december dec",
+        ]
+        for (index, names) in months.enumerated() { add(names, index) }
+        for (index, words) in ["percent percentage", "hundred", "thousand", "million", "billion", "trillion", "dollars usd", "euros eur", "pounds gbp", "yen"].enumerated() {
+            add(words, 12 + index)
+        }
+        // Words for numbers have the stems of their digits. `one` is more often a pronoun.
+        for value in Array(0...20) + [30, 40, 50, 60, 70, 80, 90] where value != 1 { table.set(Tokenizer.hash(String(value).utf8), firstValue + Int32(value)) }
+        return table
     }()
 
-    private static let scales: [UInt64: Double] = [
-        Tokenizer.stem(of: "hundred"): 1e2, Tokenizer.stem(of: "thousand"): 1e3, Tokenizer.stem(of: "million"): 1e6, Tokenizer.stem(of: "billion"): 1e9,
-        Tokenizer.stem(of: "trillion"): 1e12,
-    ]
+    private static func mark(of token: Token) -> Mark? {
+        let number = table[token.stem]
+        if number >= firstValue { return .value(Double(number - firstValue)) }
+        return marks.indices.contains(Int(number)) ? marks[Int(number)] : nil
+    }
 
-    private static let months: [UInt64: Double] = {
-        var months: [UInt64: Double] = [:]
-        let names = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
-        for (index, name) in names.enumerated() { months[Tokenizer.stem(of: name)] = Double(index + 1) }
-        return months
-    }()
-
-    private static let percent: Set<UInt64> = [Tokenizer.stem(of: "percent"), Tokenizer.stem(of: "percentage")]
-    private static let currencies: [UInt64: String] = [
-        Tokenizer.stem(of: "dollars"): "$", Tokenizer.stem(of: "usd"): "$", Tokenizer.stem(of: "euros"): "€", Tokenizer.stem(of: "eur"): "€",
-        Tokenizer.stem(of: "pounds"): "£", Tokenizer.stem(of: "gbp"): "£", Tokenizer.stem(of: "yen"): "¥",
-    ]
-
-    static func isMonth(_ token: Token) -> Bool { token.isCapitalised && months[token.stem] != nil }
+    static func isMonth(_ token: Token) -> Bool { token.isCapitalised && (0..<12).contains(table[token.stem]) }
 
     /// The quantities among the tokens of a text.
     static func all(in bytes: [UInt8], _ tokens: [Token]) -> [Quantity] {
@@ -70,19 +92,27 @@ enum Quantities {
             let first = index
             let token = tokens[index]
             index += 1
-            if let month = months[token.stem], token.isCapitalised {
-                result.append(Quantity(kind: .month, value: month, unit: 0, range: token.range, token: first))
-                continue
+            var value: Double
+            if token.isNumber {
+                guard let digits = number(bytes, token) else { continue }
+                value = digits
+            } else {
+                switch mark(of: token) {
+                case .month(let month)?:
+                    if token.isCapitalised { result.append(Quantity(kind: .month, value: Double(month), unit: 0, range: token.range, token: first)) }
+                    continue
+                case .value(let word)?: value = word
+                default: continue
+                }
             }
-            if isCitation(bytes, token) { continue }
-            guard var value = token.isNumber ? number(bytes, token) : words[token.stem] else { continue }
             var quantity = Quantity(kind: .plain, value: value, unit: 0, range: token.range, token: first)
-            while index < tokens.count, let scale = scales[tokens[index].stem], isAdjacent(bytes, tokens, index) {
+            while index < tokens.count, !tokens[index].isNumber, case .scale(let scale)? = mark(of: tokens[index]), isAdjacent(bytes, tokens, index) {
                 value *= scale
                 quantity.range = quantity.range.lowerBound..<tokens[index].range.upperBound
                 index += 1
             }
             quantity.value = value
+            quantity.bound = bound(bytes, tokens, before: first)
             if let sign = sign(bytes, before: token.range.lowerBound) {
                 quantity.kind = .money(sign.text)
                 quantity.range = sign.start..<quantity.range.upperBound
@@ -91,14 +121,14 @@ enum Quantities {
                 quantity.range = quantity.range.lowerBound..<(quantity.range.upperBound + 1)
             } else if index < tokens.count, isAdjacent(bytes, tokens, index) {
                 let next = tokens[index]
-                if percent.contains(next.stem) {
+                switch next.isNumber ? nil : mark(of: next) {
+                case .percent?:
                     quantity.kind = .percent
                     quantity.range = quantity.range.lowerBound..<next.range.upperBound
-                } else if let currency = currencies[next.stem] {
+                case .currency(let currency)?:
                     quantity.kind = .money(currency)
                     quantity.range = quantity.range.lowerBound..<next.range.upperBound
-                } else if !next.isStop, !next.isNumber {
-                    quantity.unit = next.stem
+                default: if !next.isStop, !next.isNumber { quantity.unit = next.stem }
                 }
             }
             if quantity.kind == .plain, token.isNumber, token.range.count == 4, value >= 1000, value < 2200, value.rounded() == value, !isCounted(tokens, index, quantity) {
@@ -108,6 +138,28 @@ enum Quantities {
             result.append(quantity)
         }
         return result
+    }
+
+    private static let atLeast = stems("over above exceed exceeding least beyond minimum")
+    private static let atMost = stems("under below most maximum upto within")
+    private static let about = stems("about around approximately approx roughly nearly almost circa some estimated")
+    private static let more = stems("more greater higher longer older larger later bigger")
+    private static let less = stems("less fewer lower shorter younger smaller earlier")
+    private static let than = Tokenizer.stem(of: "than")
+    private static let upTo = (Tokenizer.stem(of: "up"), Tokenizer.stem(of: "to"))
+
+    private static func stems(_ words: String) -> Set<UInt32> { Set(words.split(separator: " ").map { Tokenizer.stem(of: String($0)) }) }
+
+    /// What the two words before a number say of it.
+    private static func bound(_ bytes: [UInt8], _ tokens: [Token], before index: Int) -> Quantity.Bound {
+        guard index > 0, tokens[index].range.lowerBound - tokens[index - 1].range.upperBound <= 3 else { return .exact }
+        let last = tokens[index - 1].stem
+        if index > 1 {
+            let first = tokens[index - 2].stem
+            if last == than { return more.contains(first) ? .atLeast : less.contains(first) ? .atMost : .exact }
+            if first == upTo.0, last == upTo.1 { return .atMost }
+        }
+        return atLeast.contains(last) ? .atLeast : atMost.contains(last) ? .atMost : about.contains(last) ? .about : .exact
     }
 
     /// `1200 people` counts, `1200` alone is a year; a capitalised word after it is no unit.
@@ -122,15 +174,15 @@ enum Quantities {
         return gap.count <= 2 && gap.allSatisfy { $0 == 0x20 || $0 == UInt8(ascii: "-") || $0 >= 0x80 }
     }
 
-    /// `[1]`, `[doc1]`: a reference, not a number of the text.
-    private static func isCitation(_ bytes: [UInt8], _ token: Token) -> Bool {
-        let before = token.range.lowerBound - 1
-        return before >= 0 && bytes[before] == UInt8(ascii: "[") && token.range.upperBound < bytes.count && bytes[token.range.upperBound] == UInt8(ascii: "]")
-    }
-
     private static func number(_ bytes: [UInt8], _ token: Token) -> Double? {
         let digits = bytes[token.range].prefix { ASCII.isDigit($0) || $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: ".") }.filter { $0 != UInt8(ascii: ",") }
-        return Double(String(decoding: digits, as: UTF8.self)).flatMap { $0.isFinite ? $0 : nil }
+        let scale: Double = switch bytes.lowercased(span(token.range.lowerBound + bytes[token.range].prefix { !ASCII.isLetter($0) }.count, token.range.upperBound)) {
+        case "k": 1e3
+        case "m" where sign(bytes, before: token.range.lowerBound) != nil: 1e6
+        case "bn": 1e9
+        default: 1
+        }
+        return Double(String(decoding: digits, as: UTF8.self)).flatMap { $0.isFinite ? $0 * scale : nil }
     }
 
     private static func sign(_ bytes: [UInt8], before start: Int) -> (text: String, start: Int)? {

@@ -48,7 +48,51 @@ enum Sentences {
         if bytes[next] == 0x0A || startsBlock(bytes, at: next, before: end) { return true }
         let line = bytes.trimmed(span(start, newline))
         guard let first = bytes[line].first, let last = bytes[line].last else { return false }
-        return first == UInt8(ascii: "#") || first == UInt8(ascii: "|") || last == UInt8(ascii: ":")
+        if first == UInt8(ascii: "#") || first == UInt8(ascii: "|") || last == UInt8(ascii: ":") { return true }
+        return isLabelled(bytes, at: next, before: end)
+    }
+
+    /// `Born: 1916`, `Project Manager: Yeah`: a field or an utterance of its own.
+    private static func isLabelled(_ bytes: [UInt8], at start: Int, before end: Int) -> Bool {
+        var words = 1
+        var index = start
+        let limit = min(end, start + 48)
+        while index < limit, bytes[index] != UInt8(ascii: ":") {
+            if bytes[index] == 0x0A || ".!?".utf8.contains(bytes[index]) { return false }
+            if bytes[index] == 0x20 { words += 1 }
+            index += 1
+        }
+        return index < limit && index > start && words <= 5 && index + 1 < end && ASCII.isSpace(bytes[index + 1])
+    }
+
+    /// The members of a JSON object or the records of an array, each as a sentence of its own; nil if the text is no JSON.
+    static func members(in bytes: [UInt8], limit: Int) -> [Range<Int>]? {
+        let text = bytes.trimmed(0..<bytes.count)
+        guard let first = bytes[text].first, let last = bytes[text].last,
+            (first == UInt8(ascii: "{") && last == UInt8(ascii: "}")) || (first == UInt8(ascii: "[") && last == UInt8(ascii: "]"))
+        else { return nil }
+        var result: [Range<Int>] = []
+        var start = text.lowerBound + 1
+        var index = start
+        var isInString = false
+        func end(at end: Int) {
+            let member = bytes.trimmed(span(start, end))
+            if member.count > 1 { result.append(member) }
+            start = end + 1
+        }
+        while index < text.upperBound, result.count < limit {
+            switch bytes[index] {
+            case UInt8(ascii: "\\") where isInString: index += 1
+            case UInt8(ascii: "\""): isInString.toggle()
+            case UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "["), UInt8(ascii: "]"): if !isInString { end(at: index) }
+            // A comma of a list of plain values separates too: their count is small, and a list is a sentence only as far as it is short.
+            case UInt8(ascii: ","): if !isInString { end(at: index) }
+            default: if index - start >= limitBytes, ASCII.isSpace(bytes[index]) { end(at: index) }
+            }
+            index += 1
+        }
+        guard !isInString else { return nil }
+        return result
     }
 
     /// Whether a line begins an item, heading, row, quote or fence.

@@ -3,14 +3,50 @@
 
 /// A word or number of a text.
 struct Token {
-    var range: Range<Int>
+    /// Where it stands, in bytes; texts are far shorter than 2 GiB.
+    private let lower: Int32
+    private let upper: Int32
     /// Equal for words of one stem: a hash of it, so that nothing is allocated for a word.
-    var stem: UInt64
-    /// Too common to tell texts apart.
-    var isStop: Bool
+    var stem: UInt32
+    /// A hash of the word as it stands, in lower case.
+    var exact: UInt32
+    /// A hash of the first letters of a long word, by which relatives find each other (`industry`, `industrial`); 0 for short words.
+    var root: UInt32
+    /// Letters of the stem.
+    var stemLength: UInt8
+    /// The number of a word too common to tell texts apart, 0 for all others.
+    var stopNumber: UInt8
     var isCapitalised: Bool
     /// Begins with a digit.
     var isNumber: Bool
+
+    var range: Range<Int> { Int(lower)..<Int(upper) }
+    var isStop: Bool { stopNumber > 0 }
+
+    init(_ range: Range<Int>, stem: UInt32, exact: UInt32, root: UInt32 = 0, stemLength: Int, stopNumber: UInt8 = 0, isCapitalised: Bool = false, isNumber: Bool = false) {
+        lower = Int32(clamping: range.lowerBound)
+        upper = Int32(clamping: Swift.max(range.lowerBound, range.upperBound))
+        self.stem = stem
+        self.exact = exact
+        self.root = root
+        self.stemLength = UInt8(clamping: stemLength)
+        self.stopNumber = stopNumber
+        self.isCapitalised = isCapitalised
+        self.isNumber = isNumber
+    }
+}
+
+/// A set of stop words.
+struct StopSet: Sendable {
+    private var bits = SIMD4<UInt64>(repeating: 0)
+
+    /// 0, which is no stop word, is never in it.
+    mutating func insert(_ number: UInt8) {
+        guard number > 0 else { return }
+        bits[Int(number >> 6)] |= 1 << UInt64(number & 63)
+    }
+
+    func contains(_ number: UInt8) -> Bool { bits[Int(number >> 6)] >> UInt64(number & 63) & 1 == 1 }
 }
 
 enum Tokenizer {
@@ -25,24 +61,38 @@ enum Tokenizer {
     }
 
     /// The stem's hash of a lower-case word of ours.
-    static func stem(of word: String) -> UInt64 {
+    static func stem(of word: String) -> UInt32 {
         var letters = Array(word.utf8)
         stem(&letters)
         return hash(letters)
     }
 
-    /// FNV-1a: short, and only used to compare.
-    static func hash(_ letters: some Sequence<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    static let emptyHash: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    /// FNV-1a, folded: short, and only used to compare.
+    @inline(__always)
+    static func hash(_ letters: some Sequence<UInt8>, after start: UInt64 = emptyHash) -> UInt32 { folded(unfolded(letters, after: start)) }
+
+    @inline(__always)
+    static func unfolded(_ letters: some Sequence<UInt8>, after start: UInt64 = emptyHash) -> UInt64 {
+        var hash = start
         for letter in letters { hash = (hash ^ UInt64(letter)) &* 0x100_0000_01b3 }
         return hash
     }
+
+    @inline(__always)
+    static func folded(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash ^ (hash >> 32)) }
 
     /// Takes the endings off a lower-case word.
     static func stem(_ word: inout [UInt8]) {
         if word.hasEnding("'s") { word.removeLast(2) }
         if word.count > 64 { word.removeLast(word.count - wordLimitBytes) }
-        guard word.count > 3, word.allSatisfy({ $0 < 0x80 }) else { return }
+        guard word.count > 3, let last = word.last else { return }
+        switch last {  // the endings below end with these
+        case UInt8(ascii: "s"), UInt8(ascii: "g"), UInt8(ascii: "d"), UInt8(ascii: "y"), UInt8(ascii: "e"): break
+        default: return
+        }
+        guard word.allSatisfy({ $0 < 0x80 }) else { return }
         if word.hasEnding("ies"), word.count > 4 {
             word.removeLast(3)
             word.append(UInt8(ascii: "y"))
@@ -62,28 +112,56 @@ enum Tokenizer {
         if word.count > 2, word.hasEnding("y") { word[word.count - 1] = UInt8(ascii: "i") }
     }
 
-    private static let stopWords: Set<UInt64> = Set(
-        """
-        a an the and or but nor so yet if then than that this these those there here it its he she they them his her their we our you your i me my us
-        is are was were be been being am do does did done doing have has had having will would shall should can could may might must
-        of in on at by for with from to into onto as about over under between among through during before after above below up down out off again
-        not no also very just only more most much many some any each every all both either neither such own same other another which who whom whose what when where
-        why how because while although though however therefore thus according based provided given context document documents passage text source sources answer
-        """.split { $0 == " " || $0 == "\n" }.map { stem(of: String($0)) })
+    /// Numbers of the words that are too common to tell texts apart, by their forms: from 1, below 256.
+    static let stopWords: HashTable = {
+        let words = """
+            a an the and or but nor so yet if then than that this these those there here it its he she they them his her their we our you your i me my us
+            is are was were be been being am do does did done doing have has had having will would shall should can could may might must
+            of in on at by for with from to into onto as about over under between among through during before after above below up down out off again
+            not no also very just only more most much many some any each every all both either neither such own same other another which who whom whose what when where
+            why how because while although though however therefore thus according based provided given context document documents passage text source sources answer
+            e.g i.e cannot can't don't doesn't didn't isn't aren't wasn't weren't won't wouldn't couldn't shouldn't hasn't haven't hadn't n't
+            i'm i've i'll i'd we're we've we'll you're you've you'll he's she's it's that's there's they're they've they'll let's what's
+            documents' sources' passages texts its' ours yours theirs himself herself itself themselves etc
+            """
+        var numbers = HashTable(capacity: 300)
+        for word in words.split(whereSeparator: { $0 == " " || $0 == "\n" }) {
+            let form = hash(word.utf8)
+            if numbers[form] < 0 { numbers.set(form, Int32(numbers.count + 1)) }
+        }
+        return numbers
+    }()
 
-    /// Words for numbers and the stems of their digits, so that `three` and `3` are equal. `one` is more often a pronoun.
-    static let numberWords: [UInt64: UInt64] = {
+    /// Words for numbers and their values, so that `three` and `3` are equal. `one` is more often a pronoun.
+    static let numberWords: HashTable = {
         let small = ["zero", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen",
             "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
-        var words: [UInt64: UInt64] = [:]
-        for (value, word) in small.enumerated() where !word.isEmpty { words[stem(of: word)] = hash(String(value).utf8) }
+        var words = HashTable(capacity: 64)
+        for (value, word) in small.enumerated() where !word.isEmpty { words.set(stem(of: word), Int32(value)) }
         for (index, word) in ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"].enumerated() {
-            words[stem(of: word)] = hash(String((index + 3) * 10).utf8)
+            words.set(stem(of: word), Int32((index + 3) * 10))
         }
         return words
     }()
 
-    static func isStop(_ stem: UInt64) -> Bool { stopWords.contains(stem) }
+    /// Letters of a root, and of the longest number word and stop word.
+    static let rootLetters = 5
+    static let numberWordLimit = 9
+    static let stopLimit = 9
+
+    /// Words of ours as they stand, by their hashes.
+    static func forms(_ words: String) -> HashSet {
+        var set = HashSet()
+        for word in words.split(whereSeparator: { $0 == " " || $0 == "\n" }) { set.insert(hash(word.utf8)) }
+        return set
+    }
+
+    /// The numbers of stop words, as bits.
+    static func stopSet(_ words: String) -> StopSet {
+        var set = StopSet()
+        for word in words.split(separator: " ") { set.insert(UInt8(clamping: max(0, stopWords[hash(word.utf8)]))) }
+        return set
+    }
 }
 
 /// Finds tokens one after the other.
@@ -107,6 +185,7 @@ struct TokenScanner {
         let start = index
         if ASCII.isDigit(bytes[start]) { return number(from: start) }
         letters.removeAll(keepingCapacity: true)
+        if ASCII.isLetter(bytes[start]), dottedLetters(from: start) { return token(start, isCapitalised: ASCII.isUpper(bytes[start])) }
         var isCapitalised = false
         while index < end {
             let byte = bytes[index]
@@ -125,6 +204,10 @@ struct TokenScanner {
                 index += length
                 continue
             }
+            if (0x300..<0x370).contains(scalar.value), index > start {  // an accent of its own
+                index += length
+                continue
+            }
             let properties = scalar.properties
             guard Self.isWord(properties) else { break }
             if Self.isIdeographic(scalar) {
@@ -134,16 +217,52 @@ struct TokenScanner {
                 return token(start, isCapitalised: false)
             }
             if index == start { isCapitalised = properties.isUppercase }
-            letters.append(contentsOf: properties.lowercaseMapping.utf8)
+            if let letter = Self.withoutAccent(scalar) { letters.append(letter) } else { letters.append(contentsOf: properties.lowercaseMapping.utf8) }
             index += length
         }
         return token(start, isCapitalised: isCapitalised)
+    }
+
+    /// The bare letter of those of Latin-1 and Latin Extended-A: `Noël` and `Noel` are one name.
+    private static func withoutAccent(_ scalar: Unicode.Scalar) -> UInt8? {
+        let letters: StaticString =
+            "aaaaaaaceeeeiiiidnooooo*ouuuuytsaaaaaaaceeeeiiiidnooooo*ouuuuytyaaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs"
+        guard (0xC0..<0x180).contains(scalar.value) else { return nil }
+        let letter = unsafe letters.utf8Start[Int(scalar.value) - 0xC0]
+        return letter == UInt8(ascii: "*") ? nil : letter
+    }
+
+    /// `U.S.` and `a.m.` are one word.
+    private mutating func dottedLetters(from start: Int) -> Bool {
+        guard start + 2 < end, bytes[start + 1] == UInt8(ascii: "."), ASCII.isLetter(bytes[start + 2]) else { return false }
+        var next = start
+        while next + 1 < end, ASCII.isLetter(bytes[next]), bytes[next + 1] == UInt8(ascii: "."), next - start < 16 { next += 2 }
+        guard next - start >= 4, next >= end || !ASCII.isLetter(bytes[next]) else { return false }
+        for place in start..<(next - 1) { letters.append(ASCII.lowered(bytes[place])) }
+        index = next - 1
+        return true
+    }
+
+    /// Short, and no year: `[May 1964]` is text.
+    private func isReference(_ citation: Int) -> Bool {
+        guard citation - index <= 14 else { return false }
+        var digits = 0
+        for place in index..<citation {
+            digits = ASCII.isDigit(bytes[place]) ? digits + 1 : 0
+            if digits > 3 { return false }
+        }
+        return true
     }
 
     private mutating func skipSigns() {
         while index < end {
             guard bytes[index] >= 0x80 else {
                 if ASCII.isWord(bytes[index]) { return }
+                // `[1]`, `[doc1, 2]`: a reference, no words of the text.
+                if bytes[index] == UInt8(ascii: "["), let citation = Sentences.citation(bytes, at: index, before: end), isReference(citation) {
+                    index = citation
+                    continue
+                }
                 index += 1
                 continue
             }
@@ -158,10 +277,17 @@ struct TokenScanner {
     }
 
     private mutating func token(_ start: Int, isCapitalised: Bool) -> Token {
+        let exact = Tokenizer.hash(letters)
         Tokenizer.stem(&letters)
         var hash = Tokenizer.hash(letters)
-        if let digits = Tokenizer.numberWords[hash] { hash = digits }
-        return Token(range: start..<index, stem: hash, isStop: Tokenizer.isStop(hash), isCapitalised: isCapitalised, isNumber: false)
+        if letters.count <= Tokenizer.numberWordLimit {
+            let value = Tokenizer.numberWords[hash]
+            if value >= 0 { hash = Tokenizer.hash(String(value).utf8) }
+        }
+        let root = letters.count > Tokenizer.rootLetters ? Tokenizer.hash(letters[..<Tokenizer.rootLetters]) : letters.count == Tokenizer.rootLetters ? hash : 0
+        return Token(
+            start..<index, stem: hash, exact: exact, root: root, stemLength: letters.count, stopNumber: letters.count <= Tokenizer.stopLimit ? UInt8(clamping: max(0, Tokenizer.stopWords[exact])) : 0,
+            isCapitalised: isCapitalised)
     }
 
     /// `2,400`, `3.5`, `1964`, `12th`: digits with separators inside; equal numbers have equal stems.
@@ -180,7 +306,13 @@ struct TokenScanner {
             index += 1
         }
         while index < end, ASCII.isLetter(bytes[index]), index - start < 64 { index += 1 }  // `12th`, `5km`, `1990s`
-        return Token(range: start..<index, stem: Tokenizer.hash(letters), isStop: false, isCapitalised: false, isNumber: true)
+        // `3.50` is `3.5`.
+        if letters.contains(UInt8(ascii: ".")) {
+            while letters.last == UInt8(ascii: "0") { letters.removeLast() }
+            if letters.last == UInt8(ascii: ".") { letters.removeLast() }
+        }
+        let hash = Tokenizer.hash(letters)
+        return Token(start..<index, stem: hash, exact: hash, stemLength: letters.count, isNumber: true)
     }
 
     /// The character at an offset; bytes that are none count as U+FFFD of one byte.

@@ -7,31 +7,59 @@ package enum CaptureDecoder {
     /// Longer answers are cut: no person reads on, and offsets stay small.
     package static let answerLimitBytes = 1 << 20
 
-    package static func decode(_ exchange: CapturedExchange) -> Decoded {
-        guard isReadable(exchange.requestContentEncoding), isReadable(exchange.responseContentEncoding) else {
-            return .notAuditable(.contentEncoding)
+    package static func decode(_ coded: CapturedExchange) -> Decoded {
+        let exchange: CapturedExchange
+        do throws(ContentCoding.Failure) {
+            exchange = try plain(coded)
+        } catch {
+            return .notAuditable(error == .unknownCoding ? .contentEncoding : .malformed)
         }
         var response = AnswerAssembler()
         guard read(exchange, into: &response) else { return .notAuditable(.malformed) }
         let answer = response.answer
         guard answer.utf8.contains(where: { !ASCII.isSpace($0) }) else { return .notAuditable(.notAuditable) }
 
-        // A request that is no JSON has no question and no documents, but its answer can still be shown.
+        return .auditable(auditCase(of: exchange, answer: cut(answer), response))
+    }
+
+    /// Question and documents alone, of an exchange whose answer does not matter or is not there.
+    package static func context(of coded: CapturedExchange) -> AuditCase {
+        let exchange = (try? plain(coded)) ?? coded
+        var response = AnswerAssembler()
+        _ = read(exchange, into: &response)
+        return auditCase(of: exchange, answer: cut(response.answer), response)
+    }
+
+    /// A request that is no JSON has no question and no documents, but its answer can still be shown.
+    private static func auditCase(of exchange: CapturedExchange, answer: String, _ response: AnswerAssembler) -> AuditCase {
         let body = try? exchange.requestTruncated
             ? JSONValue(parsingCut: exchange.requestBody.span) : JSONValue(parsing: exchange.requestBody.span)
         let prompt = Prompt(body ?? .null)
         var extraction = ContextExtractor()
         extraction.extract(from: prompt, responseDocuments: response.documents)
-        return .auditable(
-            AuditCase(
-                requestID: exchange.requestID, auditID: exchange.auditID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
-                documents: extraction.documents, contextState: extraction.state,
-                contextIsPartial: extraction.isPartial || prompt.isPartial || exchange.requestTruncated,
-                answer: cut(answer), truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage))
+        return AuditCase(
+            requestID: exchange.requestID, auditID: exchange.auditID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
+            documents: extraction.documents, contextState: extraction.state,
+            contextIsPartial: extraction.isPartial || prompt.isPartial || exchange.requestTruncated,
+            answer: answer, truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
     }
 
-    private static func isReadable(_ coding: String) -> Bool {
-        coding.utf8.allSatisfy(ASCII.isSpace) || coding.lowercased() == "identity"
+    /// The exchange with both bodies free of content codings.
+    private static func plain(_ coded: CapturedExchange) throws(ContentCoding.Failure) -> CapturedExchange {
+        var exchange = coded
+        if !coded.responseContentEncoding.isEmpty {
+            let response = try ContentCoding.decode(coded.responseBody, codings: coded.responseContentEncoding, isCut: coded.responseTruncated)
+            exchange.responseBody = response.bytes
+            exchange.responseTruncated = response.isCut
+            exchange.responseContentEncoding = ""
+        }
+        if !coded.requestContentEncoding.isEmpty {
+            let request = try ContentCoding.decode(coded.requestBody, codings: coded.requestContentEncoding, isCut: coded.requestTruncated)
+            exchange.requestBody = request.bytes
+            exchange.requestTruncated = request.isCut
+            exchange.requestContentEncoding = ""
+        }
+        return exchange
     }
 
     /// Reads the answer's body; false if it is neither JSON nor a stream.
@@ -73,7 +101,7 @@ package enum CaptureDecoder {
         return true
     }
 
-    private static func cut(_ answer: String) -> String {
+    static func cut(_ answer: String) -> String {
         guard answer.utf8.count > answerLimitBytes else { return answer }
         return String(decoding: Array(answer.utf8.prefix(ASCII.boundary(in: answer.utf8, atMost: answerLimitBytes))), as: UTF8.self)
     }

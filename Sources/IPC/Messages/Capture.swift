@@ -53,10 +53,10 @@ package struct CaptureHead: Equatable, Sendable {
     package var requestBodyBytes: UInt64 = 0
     package var responseBodyBytes: UInt64 = 0
     /// Lengths of the runs that follow, in this order.
-    package var requestIDLength: UInt16 = 0
-    package var auditIDLength: UInt16 = 0
+    package var requestIDLength: UInt8 = 0
+    package var auditIDLength: UInt8 = 0
     package var methodLength: UInt16 = 0
-    package var targetLength: UInt16 = 0
+    package var targetLength: UInt32 = 0
     package var requestFieldsLength: UInt32 = 0
     package var requestBodyLength: UInt32 = 0
     package var responseFieldsLength: UInt32 = 0
@@ -73,10 +73,10 @@ package struct CaptureHead: Equatable, Sendable {
         durationMicroseconds = try payload.uint32("duration")
         requestBodyBytes = try payload.uint64("request body bytes")
         responseBodyBytes = try payload.uint64("response body bytes")
-        requestIDLength = try payload.uint16("request id length")
-        auditIDLength = try payload.uint16("audit id length")
+        requestIDLength = try payload.uint8("request id length")
+        auditIDLength = try payload.uint8("audit id length")
         methodLength = try payload.uint16("method length")
-        targetLength = try payload.uint16("target length")
+        targetLength = try payload.uint32("target length")
         requestFieldsLength = try payload.uint32("request fields length")
         requestBodyLength = try payload.uint32("request body length")
         responseFieldsLength = try payload.uint32("response fields length")
@@ -93,10 +93,10 @@ package struct CaptureHead: Equatable, Sendable {
         bytes.storeBytes(of: durationMicroseconds.littleEndian, toByteOffset: 20, as: UInt32.self)
         bytes.storeBytes(of: requestBodyBytes.littleEndian, toByteOffset: 24, as: UInt64.self)
         bytes.storeBytes(of: responseBodyBytes.littleEndian, toByteOffset: 32, as: UInt64.self)
-        bytes.storeBytes(of: requestIDLength.littleEndian, toByteOffset: 40, as: UInt16.self)
-        bytes.storeBytes(of: auditIDLength.littleEndian, toByteOffset: 42, as: UInt16.self)
-        bytes.storeBytes(of: methodLength.littleEndian, toByteOffset: 44, as: UInt16.self)
-        bytes.storeBytes(of: targetLength.littleEndian, toByteOffset: 46, as: UInt16.self)
+        bytes.storeBytes(of: requestIDLength, toByteOffset: 40, as: UInt8.self)
+        bytes.storeBytes(of: auditIDLength, toByteOffset: 41, as: UInt8.self)
+        bytes.storeBytes(of: methodLength.littleEndian, toByteOffset: 42, as: UInt16.self)
+        bytes.storeBytes(of: targetLength.littleEndian, toByteOffset: 44, as: UInt32.self)
         bytes.storeBytes(of: requestFieldsLength.littleEndian, toByteOffset: 48, as: UInt32.self)
         bytes.storeBytes(of: requestBodyLength.littleEndian, toByteOffset: 52, as: UInt32.self)
         bytes.storeBytes(of: responseFieldsLength.littleEndian, toByteOffset: 56, as: UInt32.self)
@@ -112,7 +112,7 @@ package struct Capture: ~Escapable {
     package let requestID: RawSpan
     package let auditID: RawSpan
     package let method: RawSpan
-    /// Path and query as sent.
+    /// Path and query as sent, values of secret-looking parameters replaced.
     package let target: RawSpan
     /// Lines of `name: value`, each ended by CR LF.
     package let requestFields: RawSpan

@@ -162,29 +162,14 @@ package struct Drain: Message, Equatable {
 package struct ChannelGivenUp: Message, Equatable {
     package static let type = MessageType.channelGivenUp
 
-    package let kind: ChannelKind
-    package let peer: UInt16
-    package let generation: UInt32
+    /// As it was attached.
+    package let channel: Attach
 
-    package init(kind: ChannelKind, peer: UInt16, generation: UInt32) {
-        self.kind = kind
-        self.peer = peer
-        self.generation = generation
-    }
+    package init(_ channel: Attach) { self.channel = channel }
 
-    package init(from payload: consuming PayloadReader) throws(FrameError) {
-        guard let kind = ChannelKind(rawValue: try payload.uint8("kind")), kind != .control else { throw .outOfRange("kind") }
-        self.kind = kind
-        peer = try payload.uint16("peer")
-        generation = try payload.uint32("generation")
-        try payload.end()
-    }
+    package init(from payload: consuming PayloadReader) throws(FrameError) { channel = try Attach(from: payload) }
 
-    package func encode(into payload: inout PayloadWriter) {
-        payload.uint8(kind.rawValue)
-        payload.uint16(peer)
-        payload.uint32(generation)
-    }
+    package func encode(into payload: inout PayloadWriter) { channel.encode(into: &payload) }
 }
 
 /// What the supervisor says to a child.

@@ -1,0 +1,106 @@
+// A claim, prepared for comparison: its words, which of them tell something, and which words stand near which.
+
+/// A word of a claim that tells something; equal words are one.
+struct ClaimWord {
+    var token: Token
+    /// Its first place among the claim's tokens.
+    var place: Int
+    /// How much it tells: rare words, names and numbers more than common ones.
+    var weight: Double
+    var isName: Bool
+    /// The same word in the documents.
+    var own: Int32?
+    /// Words of the documents that mean nearly the same.
+    var akin: [Int32]
+    /// Words of the documents that mean the opposite, by the lexicon.
+    var opposites: [Int32]
+    var lexicon: LexiconWord?
+}
+
+/// The words of a claim.
+struct ClaimText {
+    /// Words of a claim that are compared; a person's sentence has fewer.
+    static let tokenLimit = 200
+    /// As many as bits in the masks of neighbours.
+    static let wordLimit = 64
+    /// How many telling words to each side are neighbours.
+    private static let reach = 3
+
+    let bytes: [UInt8]
+    let range: Range<Int>
+    private(set) var tokens: [Token]
+    private(set) var words: [ClaimWord] = []
+    /// The word of every token, -1 for stop words.
+    private(set) var wordOf: [Int8]
+    /// Bits of the words near each word.
+    private(set) var neighbours: [UInt64] = []
+    private(set) var quantities: [Quantity]
+    private(set) var totalWeight = 0.0
+
+    init(_ bytes: [UInt8], _ range: Range<Int>, wordLimit: Int, index: EvidenceIndex) {
+        self.bytes = bytes
+        self.range = range
+        tokens = Tokenizer.tokens(of: bytes, range, limit: Self.tokenLimit)
+        wordOf = [Int8](repeating: -1, count: tokens.count)
+        quantities = Quantities.all(in: bytes, tokens)
+        let limit = min(Self.wordLimit, wordLimit)
+        var order: [Int] = []
+        for place in tokens.indices where !tokens[place].isStop {
+            let stem = tokens[place].stem
+            var number = words.firstIndex { $0.token.stem == stem }
+            if number == nil, words.count < limit {
+                number = words.count
+                add(place, index)
+            }
+            guard let number else { continue }
+            wordOf[place] = Int8(truncatingIfNeeded: number)
+            order.append(number)
+        }
+        neighbours = [UInt64](repeating: 0, count: words.count)
+        for (position, word) in order.enumerated() {
+            for other in order[max(0, position - Self.reach)..<min(order.count, position + Self.reach + 1)] where other != word {
+                neighbours[word] |= 1 << UInt64(other)
+            }
+        }
+        totalWeight = words.reduce(0) { $0 + $1.weight }
+    }
+
+    private mutating func add(_ place: Int, _ index: EvidenceIndex) {
+        let token = tokens[place]
+        let own = index.word(token.stem)
+        var akin = token.isNumber ? [] : index.relatives(of: token, limit: 4)
+        var opposites: [Int32] = []
+        let lexicon = token.isNumber ? nil : LexiconWord(token.stem)
+        if !token.isNumber {
+            lexicon?.forEachRelation { other, relation in
+                guard relation != .broader, let word = index.word(other.stem) else { return }
+                switch relation {
+                case .same, .synonym, .narrower, .derived: akin.append(word)
+                case .opposite: opposites.append(word)
+                case .broader: break
+                }
+            }
+            if !opposites.isEmpty { akin.removeAll(where: opposites.contains) }
+            if own == nil, akin.isEmpty, token.isCapitalised { akin += Acronyms.words(for: place, tokens, bytes, index) }
+        }
+        let frequency = Double(own.map { index.frequency(of: $0) } ?? 0)
+        let rarity = 1 - frequency / Double(max(1, index.sentences.count)) / 2
+        let isInitial = token.isCapitalised && token.range.count == 1
+        let isName = place > 0 && token.isCapitalised && !isInitial && !Quantities.isMonth(token)
+        words.append(ClaimWord(
+            token: token, place: place, weight: rarity * (1 - 0.03 * Double(lexicon?.commonness ?? 0)) * (token.isNumber ? 1.6 : isInitial ? 0.3 : token.isCapitalised ? 1.3 : 1), isName: isName,
+            own: own, akin: akin, opposites: opposites, lexicon: lexicon))
+    }
+
+    /// The words whose bits are set, each with its number.
+    func weight(of mask: UInt64) -> Double {
+        var sum = 0.0
+        var rest = mask
+        while rest != 0 {
+            let word = rest.trailingZeroBitCount
+            if word < words.count { sum += words[word].weight }
+            rest &= rest - 1
+        }
+        return sum
+    }
+}

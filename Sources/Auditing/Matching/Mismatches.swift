@@ -1,0 +1,335 @@
+// What of a claim does not fit the passage that speaks most of it: numbers, dates and names that are absent or another there,
+// denials on one side only, opposites, words put in the place of others.
+
+/// Something in a claim that its evidence does not bear out.
+struct Mismatch {
+    enum Kind { case numberReplaced, numberAbsent, nameReplaced, nameAbsent, negation, opposite, sibling }
+
+    var kind: Kind
+    /// As the answer says it.
+    var said: String
+    /// As the document says it; empty if it says nothing of the kind.
+    var found: String
+    /// How sure the comparison is, 0…1: how well the words around fit.
+    var strength: Double
+
+    /// What a person should read first.
+    var rank: Int {
+        switch kind {
+        case .numberReplaced: 0
+        case .nameReplaced: 1
+        case .negation, .opposite: 2
+        case .numberAbsent: 3
+        case .nameAbsent: 4
+        case .sibling: 5
+        }
+    }
+}
+
+/// Compares one claim with one passage that it is lined up with.
+struct MismatchFinder {
+    /// Words of a claim for which the passage is searched for another kind of the same thing; a claim that lacks more is not supported anyway.
+    private static let missingLimit = 12
+    private static let unitStrength = 0.45
+    /// How far a denial reaches, in words.
+    private static let negationReach = 4
+
+    let match: ClaimMatch
+    let alignment: Alignment
+    let index: EvidenceIndex
+    private var claim: ClaimText { match.claim }
+    private var tokens: [Token] { claim.tokens }
+
+    private func token(at place: Int) -> Token { index.tokens[alignment.window.lowerBound + place] }
+
+    /// A capitalised word that does not begin its sentence.
+    private func isName(at place: Int) -> Bool {
+        let number = alignment.window.lowerBound + place
+        let token = index.tokens[number]
+        guard token.isCapitalised, !token.isStop, !Quantities.isMonth(token), token.range.count > 1 else { return false }
+        return number > index.sentences[Int(index.sentenceOf[number])].tokens.lowerBound
+    }
+
+    private func isSameSentence(_ one: Int, _ other: Int) -> Bool {
+        index.sentenceOf[alignment.window.lowerBound + one] == index.sentenceOf[alignment.window.lowerBound + other]
+    }
+
+    func isStop(at place: Int) -> Bool { token(at: place).isStop }
+
+    private func text(at place: Int) -> String {
+        let number = alignment.window.lowerBound + place
+        let document = index.sentences[Int(index.sentenceOf[number])].document
+        return index.texts[document].text(index.tokens[number].range)
+    }
+
+    // MARK: Numbers
+
+    struct NumberFindings {
+        var replaced = 0.0
+        var absent = 0.0
+        var elsewhere = 0.0
+        var mismatches: [Mismatch] = []
+    }
+
+    func numbers(_ quantities: [Quantity], in window: [Quantity], text: [UInt8]) -> NumberFindings {
+        var findings = NumberFindings()
+        for quantity in quantities where !window.contains(where: { $0.equals(quantity) }) {
+            let rivals = window.filter { other in other.isComparable(to: quantity) && !quantities.contains { $0.equals(other) } }
+            let said = claim.bytes.text(quantity.range)
+            let isAnywhere = tokens.indices.contains(quantity.token) && index.word(tokens[quantity.token].stem) != nil
+            // Of one unit is nearly as good as among the same words.
+            let best = rivals.map { rival in
+                let isOfUnit = rival.kind == .plain || rival.kind == .money("€") || rival.kind == .money("$") || rival.kind == .money("£")
+                return (rival: rival, strength: max(isOfUnit ? Self.unitStrength : 0, fit(of: quantity.token, at: rival.token)))
+            }.max { $0.strength < $1.strength }
+            if let best, !isAnywhere {
+                findings.replaced += 1
+                findings.mismatches.append(Mismatch(kind: .numberReplaced, said: said, found: text.text(best.rival.range), strength: best.strength))
+            } else {
+                findings.mismatches.append(Mismatch(kind: .numberAbsent, said: said, found: "", strength: 1))
+            }
+            if isAnywhere { findings.elsewhere += 1 } else { findings.absent += 1 }
+        }
+        return findings
+    }
+
+    // MARK: Names
+
+    struct NameFindings {
+        var replaced = 0.0
+        var absent = 0.0
+        var unbound = 0.0
+        var mismatches: [Mismatch] = []
+    }
+
+    func names() -> NameFindings {
+        var findings = NameFindings()
+        for (number, word) in claim.words.enumerated() where word.isName && !word.token.isNumber {
+            let bit = UInt64(1) << UInt64(number)
+            let isHere = alignment.partner[word.place] >= 0
+            if (match.exact | match.akin) & bit == 0 {
+                findings.absent += 1
+                if let rival = slot(around: word.place).first(where: isName) {
+                    findings.replaced = max(findings.replaced, 1)
+                    findings.mismatches.append(Mismatch(kind: .nameReplaced, said: claim.bytes.text(word.token.range), found: text(at: rival), strength: 1))
+                } else {
+                    findings.mismatches.append(Mismatch(kind: .nameAbsent, said: claim.bytes.text(word.token.range), found: "", strength: 1))
+                }
+            } else if !isHere, let rival = slot(around: word.place).first(where: isName) {
+                findings.replaced = max(findings.replaced, 1)
+                findings.mismatches.append(Mismatch(kind: .nameReplaced, said: claim.bytes.text(word.token.range), found: text(at: rival), strength: 0.8))
+            }
+        }
+        return findings
+    }
+
+    /// The passage's words that stand where a word of the claim would have to stand, between the partners of its neighbours.
+    func slot(around place: Int) -> [Int] {
+        guard let left = partner(before: place), let right = partner(after: place), right > left + 1, right - left <= 7 else { return [] }
+        return ((left + 1)..<right).filter { !alignment.isPartner[$0] }
+    }
+
+    private func partner(before place: Int) -> Int? {
+        for other in stride(from: place - 1, through: max(0, place - 3), by: -1) where other >= 0 && alignment.partner[other] >= 0 { return alignment.partner[other] }
+        return nil
+    }
+
+    private func partner(after place: Int) -> Int? {
+        for other in span(place + 1, min(tokens.count, place + 4)) where alignment.partner[other] >= 0 { return alignment.partner[other] }
+        return nil
+    }
+
+    // MARK: Denials
+
+    static let denials = Tokenizer.forms(
+        """
+        not never no none neither nor without cannot can't don't doesn't didn't isn't aren't wasn't weren't won't wouldn't couldn't shouldn't hasn't haven't hadn't n't
+        hardly barely scarcely nobody nothing nowhere fail fails failed failing unable lack lacks lacked lacking zero refuse refuses refused deny denies denied
+        """)
+
+    /// A denial in the claim at whose words the passage denies nothing, or the other way round; how well the words around fit.
+    func negation() -> Mismatch? {
+        var best: Mismatch?
+        func consider(_ strength: Double, _ said: String, _ found: String) {
+            if strength > best?.strength ?? 0.2 { best = Mismatch(kind: .negation, said: said, found: found, strength: strength) }
+        }
+        for place in tokens.indices where Self.denials.contains(tokens[place].exact) {
+            // The next words that tell something are what is denied.
+            guard let denied = deniedPlace(after: place) else { continue }
+            let other = alignment.partner[denied]
+            guard other >= 0, !isDenied(inWindow: other) else { continue }
+            consider(fit(at: denied), claim.bytes.text(tokens[place].range), "")
+        }
+        for other in 0..<alignment.window.count where Self.denials.contains(token(at: other).exact) && !alignment.isPartner[other] {
+            guard let denied = deniedPlace(inWindowAfter: other) else { continue }
+            guard let place = tokens.indices.first(where: { alignment.partner[$0] == denied }), !isDenied(inClaim: place) else { continue }
+            consider(fit(at: place), "", text(at: other))
+        }
+        return best
+    }
+
+    private func deniedPlace(after place: Int) -> Int? {
+        for next in span(place + 1, min(tokens.count, place + 1 + Self.negationReach)) {
+            guard !endsScope(claim.bytes, tokens[next - 1].range.upperBound, tokens[next].range.lowerBound) else { return nil }
+            if claim.wordOf[next] >= 0, alignment.partner[next] >= 0 { return next }
+        }
+        return nil
+    }
+
+    private func deniedPlace(inWindowAfter other: Int) -> Int? {
+        let document = index.sentences[Int(index.sentenceOf[alignment.window.lowerBound + other])].document
+        for next in span(other + 1, min(alignment.window.count, other + 1 + Self.negationReach)) {
+            guard !endsScope(index.texts[document], token(at: next - 1).range.upperBound, token(at: next).range.lowerBound) else { return nil }
+            if alignment.isPartner[next], !token(at: next).isStop { return next }
+        }
+        return nil
+    }
+
+    /// A sign between two words that a denial does not reach across.
+    private func endsScope(_ bytes: [UInt8], _ start: Int, _ end: Int) -> Bool {
+        bytes[span(start, end).clamped(to: 0..<bytes.count)].contains { ",.;:!?()".utf8.contains($0) }
+    }
+
+    private func isDenied(inWindow other: Int) -> Bool {
+        span(max(0, other - Self.negationReach - 1), min(alignment.window.count, other + 3)).contains { Self.denials.contains(token(at: $0).exact) }
+    }
+
+    private func isDenied(inClaim place: Int) -> Bool {
+        span(max(0, place - Self.negationReach - 1), min(tokens.count, place + 3)).contains { Self.denials.contains(tokens[$0].exact) }
+    }
+
+    /// How many of a word's neighbours stand near its partner, 0…1.
+    func fit(at place: Int) -> Double { fit(of: place, at: alignment.partner[place]) }
+
+    /// How many of a word's neighbours stand near a place of the passage, 0…1.
+    func fit(of place: Int, at other: Int) -> Double {
+        guard tokens.indices.contains(place), alignment.near.indices.contains(other), claim.wordOf[place] >= 0 else { return 0 }
+        let neighbours = claim.neighbours[Int(claim.wordOf[place])]
+        guard neighbours != 0 else { return 0.5 }
+        return claim.weight(of: neighbours & alignment.near[other]) / max(1e-9, claim.weight(of: neighbours))
+    }
+
+    // MARK: Word for word
+
+    /// Where the claim repeats the passage word for word but for a few words.
+    struct Deviations {
+        var denied = 0.0
+        var nameReplaced = 0.0
+        var mismatches: [Mismatch] = []
+    }
+
+    func deviations() -> Deviations {
+        var result = Deviations()
+        let partner = alignment.partner
+        for left in tokens.indices.dropLast() where partner[left] >= 0 {
+            for gap in 0...3 {
+                let right = left + gap + 1
+                guard right < tokens.count, partner[right] > partner[left], isSameSentence(partner[left], partner[right]) else { continue }
+                let other = partner[right] - partner[left] - 1
+                guard other <= 4, gap > 0 || other > 0 else {
+                    if gap == 0, other == 0 { break }
+                    continue
+                }
+                // A shorter gap said it already.
+                if gap > 0, ((left + 1)..<right).contains(where: { partner[$0] > partner[left] && partner[$0] < partner[right] }) { break }
+                let strength = Double(min(4, run(endingAt: left)) + min(4, run(startingAt: right))) / 8
+                compare(span(left + 1, right), span(partner[left] + 1, partner[right]), strength, &result)
+                break
+            }
+        }
+        return result
+    }
+
+    private func compare(_ mine: Range<Int>, _ theirs: Range<Int>, _ strength: Double, _ result: inout Deviations) {
+        if mine.isEmpty {
+            if let place = theirs.first(where: { Self.denials.contains(token(at: $0).exact) }) {
+                result.denied = max(result.denied, strength)
+                result.mismatches.append(Mismatch(kind: .negation, said: "", found: text(at: place), strength: strength))
+            }
+            return
+        }
+        let denies = mine.first { Self.denials.contains(tokens[$0].exact) }
+        let deniesThere = theirs.contains { Self.denials.contains(token(at: $0).exact) }
+        if let denies, !deniesThere {
+            result.denied = max(result.denied, strength)
+            result.mismatches.append(Mismatch(kind: .negation, said: claim.bytes.text(tokens[denies].range), found: "", strength: strength))
+            return
+        }
+        guard !theirs.isEmpty else { return }
+        // Words that mean nearly the same are no deviation.
+        let rest = mine.filter { place in
+            !theirs.contains { other in
+                tokens[place].stem == token(at: other).stem || (claim.wordOf[place] >= 0 && index.word(token(at: other).stem).map { claim.words[Int(claim.wordOf[place])].akin.contains($0) } ?? false)
+            }
+        }
+        guard let first = rest.first(where: { !tokens[$0].isStop }) ?? rest.first else { return }
+        let said = claim.bytes.text(tokens[first].range)
+        let found = text(at: theirs.first { !isStop(at: $0) } ?? theirs.lowerBound)
+        let isName = rest.allSatisfy { tokens[$0].isStop || tokens[$0].isCapitalised } && !tokens[first].isStop && theirs.contains(where: isName)
+        guard isName else { return }
+        result.nameReplaced = max(result.nameReplaced, strength)
+        result.mismatches.append(Mismatch(kind: .nameReplaced, said: said, found: found, strength: strength))
+    }
+
+    /// How many words up to a place are partners of neighbours.
+    private func run(endingAt place: Int) -> Int {
+        var start = place
+        while start > 0, place - start < 4, alignment.partner[start - 1] >= 0, alignment.partner[start - 1] == alignment.partner[start] - 1 { start -= 1 }
+        return place - start + 1
+    }
+
+    private func run(startingAt place: Int) -> Int {
+        var end = place
+        while end + 1 < tokens.count, end - place < 4, alignment.partner[end + 1] == alignment.partner[end] + 1 { end += 1 }
+        return end - place + 1
+    }
+
+    // MARK: Siblings
+
+    /// A word of the claim in whose place the passage has another kind of the same thing.
+    func sibling() -> Mismatch? {
+        var best: Mismatch?
+        var left = Self.missingLimit
+        for (number, word) in claim.words.enumerated() where alignment.partner[word.place] < 0 && !word.token.isNumber {
+            left -= 1
+            guard left >= 0 else { break }
+            guard let lexicon = word.lexicon else { continue }
+            let broader = lexicon.broader
+            guard !broader.isEmpty else { continue }
+            let neighbours = claim.neighbours[number]
+            let total = claim.weight(of: neighbours)
+            for place in 0..<alignment.window.count where !alignment.isPartner[place] {
+                let token = token(at: place)
+                guard !token.isStop, !token.isNumber else { continue }
+                let strength = total > 0 ? claim.weight(of: neighbours & alignment.near[place]) / total : 0.5
+                guard strength > best?.strength ?? 0, let found = index.word(token.stem), let other = index.lexiconWord(found),
+                    other.isSibling(of: lexicon, broader: broader)
+                else { continue }
+                best = Mismatch(kind: .sibling, said: claim.bytes.text(word.token.range), found: text(at: place), strength: strength)
+            }
+        }
+        return best
+    }
+
+    // MARK: Opposites
+
+    func opposite() -> Mismatch? {
+        var best: Mismatch?
+        for (number, word) in claim.words.enumerated() where !word.token.isNumber {
+            guard alignment.partner[word.place] < 0 || !alignment.wordAt.contains(Int8(truncatingIfNeeded: number)) else { continue }
+            let opposites = word.opposites + Opposites.words(for: word.token, claim.bytes, index)
+            guard !opposites.isEmpty else { continue }
+            let neighbours = claim.neighbours[number]
+            let total = claim.weight(of: neighbours)
+            for place in 0..<alignment.window.count {
+                let token = token(at: place)
+                guard !token.isStop, let found = index.word(token.stem), opposites.contains(found) else { continue }
+                let strength = total > 0 ? claim.weight(of: neighbours & alignment.near[place]) / total : 0.5
+                if strength > best?.strength ?? 0 {
+                    best = Mismatch(kind: .opposite, said: claim.bytes.text(word.token.range), found: text(at: place), strength: strength)
+                }
+            }
+        }
+        return best
+    }
+}
