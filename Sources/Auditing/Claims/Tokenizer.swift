@@ -68,6 +68,7 @@ enum Tokenizer {
     }
 
     static let emptyHash: UInt64 = 0xcbf2_9ce4_8422_2325
+    static let hashPrime: UInt64 = 0x100_0000_01b3
 
     /// FNV-1a, folded: short, and only used to compare.
     @inline(__always)
@@ -76,7 +77,7 @@ enum Tokenizer {
     @inline(__always)
     static func unfolded(_ letters: some Sequence<UInt8>, after start: UInt64 = emptyHash) -> UInt64 {
         var hash = start
-        for letter in letters { hash = (hash ^ UInt64(letter)) &* 0x100_0000_01b3 }
+        for letter in letters { hash = (hash ^ UInt64(letter)) &* hashPrime }
         return hash
     }
 
@@ -85,31 +86,67 @@ enum Tokenizer {
 
     /// Takes the endings off a lower-case word.
     static func stem(_ word: inout [UInt8]) {
-        if word.hasEnding("'s") { word.removeLast(2) }
-        if word.count > 64 { word.removeLast(word.count - wordLimitBytes) }
-        guard word.count > 3, let last = word.last else { return }
-        switch last {  // the endings below end with these
-        case UInt8(ascii: "s"), UInt8(ascii: "g"), UInt8(ascii: "d"), UInt8(ascii: "y"), UInt8(ascii: "e"): break
-        default: return
-        }
-        guard word.allSatisfy({ $0 < 0x80 }) else { return }
-        if word.hasEnding("ies"), word.count > 4 {
-            word.removeLast(3)
-            word.append(UInt8(ascii: "y"))
-        } else if word.hasEnding("sses") || word.hasEnding("xes") || word.hasEnding("ches") || word.hasEnding("shes") {
-            word.removeLast(2)
-        } else if word.hasEnding("s"), !word.hasEnding("ss"), !word.hasEnding("us"), !word.hasEnding("is") {
-            word.removeLast()
-        }
-        let ending = word.hasEnding("ingly") ? 5 : word.hasEnding("edly") ? 4 : word.hasEnding("ing") ? 3 : word.hasEnding("ed") || word.hasEnding("ly") ? 2 : 0
-        if ending > 0, word.count >= ending + 3 {
-            word.removeLast(ending)
-            if let last = word.last, word.count > 3, word[word.count - 2] == last, last != UInt8(ascii: "l"), last != UInt8(ascii: "s"), last != UInt8(ascii: "z") {
-                word.removeLast()
+        if word.count > 2, word.suffix(2).elementsEqual("'s".utf8) { word.removeLast(2) }
+        if word.count > wordLimitBytes { word.removeLast(word.count - wordLimitBytes) }
+        guard word.count > 3, word.allSatisfy({ $0 < 0x80 }) else { return }
+        let stem = stem(of: word.count) { word[$0] }
+        word.removeLast(word.count - stem.count)
+        word[stem.count - 1] = stem.last
+    }
+
+    /// How many letters of an English word are its stem, and what the last of them becomes.
+    @inline(__always)
+    static func stem(of length: Int, _ letter: (Int) -> UInt8) -> (count: Int, last: UInt8) {
+        var count = length
+        guard count > 3 else { return (count, letter(count - 1)) }
+        var last = letter(count - 1)
+        if last == UInt8(ascii: "s") {
+            let before = letter(count - 2)
+            if before == UInt8(ascii: "e"), count > 4, letter(count - 3) == UInt8(ascii: "i") {
+                count -= 2
+                last = UInt8(ascii: "y")
+            } else if before == UInt8(ascii: "e"), isHissing(letter(count - 3), letter(count - 4)) {
+                count -= 2
+                last = letter(count - 1)
+            } else if before != UInt8(ascii: "s"), before != UInt8(ascii: "u"), before != UInt8(ascii: "i") {
+                count -= 1
+                last = before
             }
         }
-        if word.count > 3, word.hasEnding("e") { word.removeLast() }
-        if word.count > 2, word.hasEnding("y") { word[word.count - 1] = UInt8(ascii: "i") }
+        var ending = 0
+        switch last {
+        case UInt8(ascii: "g") where count >= 6:
+            if letter(count - 2) == UInt8(ascii: "n"), letter(count - 3) == UInt8(ascii: "i") { ending = 3 }
+        case UInt8(ascii: "d") where count >= 5:
+            if letter(count - 2) == UInt8(ascii: "e") { ending = 2 }
+        case UInt8(ascii: "y") where count >= 5:
+            guard letter(count - 2) == UInt8(ascii: "l") else { break }
+            ending = 2
+            if count >= 8, letter(count - 3) == UInt8(ascii: "g"), letter(count - 4) == UInt8(ascii: "n"), letter(count - 5) == UInt8(ascii: "i") { ending = 5 }
+            if count >= 7, letter(count - 3) == UInt8(ascii: "d"), letter(count - 4) == UInt8(ascii: "e") { ending = 4 }
+        default: break
+        }
+        if ending > 0 {
+            count -= ending
+            last = letter(count - 1)
+            if count > 3, letter(count - 2) == last, last != UInt8(ascii: "l"), last != UInt8(ascii: "s"), last != UInt8(ascii: "z") { count -= 1 }
+        }
+        if count > 3, last == UInt8(ascii: "e") {
+            count -= 1
+            last = letter(count - 1)
+        }
+        if count > 2, last == UInt8(ascii: "y") { last = UInt8(ascii: "i") }
+        return (count, last)
+    }
+
+    /// Before `es`: `sses`, `xes`, `ches`, `shes`.
+    private static func isHissing(_ last: UInt8, _ before: UInt8) -> Bool {
+        switch last {
+        case UInt8(ascii: "x"): true
+        case UInt8(ascii: "s"): before == UInt8(ascii: "s")
+        case UInt8(ascii: "h"): before == UInt8(ascii: "c") || before == UInt8(ascii: "s")
+        default: false
+        }
     }
 
     /// Numbers of the words that are too common to tell texts apart, by their forms: from 1, below 256.
@@ -184,6 +221,7 @@ struct TokenScanner {
         guard index < end else { return nil }
         let start = index
         if ASCII.isDigit(bytes[start]) { return number(from: start) }
+        if let word = plainWord(from: start) { return word }
         letters.removeAll(keepingCapacity: true)
         if ASCII.isLetter(bytes[start]), dottedLetters(from: start) { return token(start, isCapitalised: ASCII.isUpper(bytes[start])) }
         var isCapitalised = false
@@ -279,15 +317,56 @@ struct TokenScanner {
     private mutating func token(_ start: Int, isCapitalised: Bool) -> Token {
         let exact = Tokenizer.hash(letters)
         Tokenizer.stem(&letters)
-        var hash = Tokenizer.hash(letters)
-        if letters.count <= Tokenizer.numberWordLimit {
-            let value = Tokenizer.numberWords[hash]
-            if value >= 0 { hash = Tokenizer.hash(String(value).utf8) }
-        }
+        let hash = Tokenizer.hash(letters)
         let root = letters.count > Tokenizer.rootLetters ? Tokenizer.hash(letters[..<Tokenizer.rootLetters]) : letters.count == Tokenizer.rootLetters ? hash : 0
+        return token(start..<index, stem: hash, exact: exact, root: root, letters.first ?? 0, count: letters.count, isCapitalised)
+    }
+
+    private func token(_ range: Range<Int>, stem: UInt32, exact: UInt32, root: UInt32, _ first: UInt8, count: Int, _ isCapitalised: Bool) -> Token {
+        var stem = stem
+        if count <= Tokenizer.numberWordLimit, count > 2, Self.startsNumber(first) {
+            let value = Tokenizer.numberWords[stem]
+            if value >= 0 { stem = Tokenizer.hash(String(value).utf8) }
+        }
         return Token(
-            start..<index, stem: hash, exact: exact, root: root, stemLength: letters.count, stopNumber: letters.count <= Tokenizer.stopLimit ? UInt8(clamping: max(0, Tokenizer.stopWords[exact])) : 0,
-            isCapitalised: isCapitalised)
+            range, stem: stem, exact: exact, root: root, stemLength: count,
+            stopNumber: count <= Tokenizer.stopLimit ? UInt8(clamping: max(0, Tokenizer.stopWords[exact])) : 0, isCapitalised: isCapitalised)
+    }
+
+    /// Every word for a number begins with one of these.
+    private static func startsNumber(_ letter: UInt8) -> Bool {
+        switch letter {
+        case UInt8(ascii: "z"), UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "s"), UInt8(ascii: "e"), UInt8(ascii: "n"): true
+        default: false
+        }
+    }
+
+    /// A word of ASCII letters alone, as most are: hashed and stemmed where it stands. nil if it is another.
+    private mutating func plainWord(from start: Int) -> Token? {
+        var exact = Tokenizer.emptyHash
+        var next = start
+        let limit = min(end, start + 64)
+        while next < limit, ASCII.isLetter(bytes[next]) {
+            exact = (exact ^ UInt64(ASCII.lowered(bytes[next]))) &* Tokenizer.hashPrime
+            next += 1
+        }
+        guard next > start, next < start + 64 else { return nil }
+        if next < end {
+            let byte = bytes[next]
+            if byte >= 0x80 || ASCII.isDigit(byte) || byte == UInt8(ascii: "'") || (byte == UInt8(ascii: ".") && next == start + 1) { return nil }
+        }
+        let stem = Tokenizer.stem(of: next - start) { ASCII.lowered(bytes[start + $0]) }
+        var hash = Tokenizer.emptyHash
+        var root: UInt32 = 0
+        for place in start..<(start + stem.count - 1) {
+            hash = (hash ^ UInt64(ASCII.lowered(bytes[place]))) &* Tokenizer.hashPrime
+            if place == start + Tokenizer.rootLetters - 1 { root = Tokenizer.folded(hash) }
+        }
+        hash = (hash ^ UInt64(stem.last)) &* Tokenizer.hashPrime
+        if stem.count == Tokenizer.rootLetters { root = Tokenizer.folded(hash) }
+        index = next
+        return token(
+            start..<next, stem: Tokenizer.folded(hash), exact: Tokenizer.folded(exact), root: root, ASCII.lowered(bytes[start]), count: stem.count, ASCII.isUpper(bytes[start]))
     }
 
     /// `2,400`, `3.5`, `1964`, `12th`: digits with separators inside; equal numbers have equal stems.
@@ -331,14 +410,5 @@ struct TokenScanner {
     private static func isIdeographic(_ scalar: Unicode.Scalar) -> Bool {
         (0x2E80...0x9FFF).contains(scalar.value) || (0xF900...0xFAFF).contains(scalar.value) || (0x20000...0x3FFFF).contains(scalar.value)
             || (0x0E00...0x0E7F).contains(scalar.value)
-    }
-}
-
-extension [UInt8] {
-    fileprivate func hasEnding(_ ending: StaticString) -> Bool {
-        let start = count - ending.utf8CodeUnitCount
-        guard start >= 0 else { return false }
-        for index in 0..<ending.utf8CodeUnitCount where unsafe self[start + index] != ending.utf8Start[index] { return false }
-        return true
     }
 }
