@@ -10,7 +10,7 @@ struct Claim: Equatable, Sendable {
 /// Finds the claims of an answer, some sentences at a time.
 struct ClaimSplitter {
     /// Sentences of one go.
-    private static let sentencesOfStep = 256
+    private static let sentencesOfStep = 32
 
     private let bytes: [UInt8]
     private let limit: Int
