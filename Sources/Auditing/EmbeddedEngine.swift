@@ -176,8 +176,9 @@ package struct EmbeddedEngine: Sendable {
         }
         let content = auditCase.documents[document]
         if !content.isOpaque {
-            var text = Array(content.content.utf8.prefix(limits.documentBytes))
-            if text.count < content.content.utf8.count {
+            let isLonger = content.content.utf8.count > limits.documentBytes
+            var text = isLonger ? Array(content.content.utf8.prefix(limits.documentBytes)) : Array(content.content.utf8)
+            if isLonger {
                 isPartial = true
                 text.removeLast(text.count - ASCII.boundary(in: content.content.utf8, atMost: limits.documentBytes))
             }

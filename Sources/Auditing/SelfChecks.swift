@@ -29,6 +29,8 @@ struct SelfChecks {
         self.claims = claims
         var shapes: [UInt32: (claim: Int, numbers: [Quantity])] = [:]
         for (index, claim) in claims.enumerated() {
+            if let documents { citations(claim, documents) }
+            guard answer[claim.range].contains(where: ASCII.isDigit) else { continue }
             let tokens = Tokenizer.tokens(of: answer, claim.range, limit: Self.tokenLimit)
             guard tokens.count < Self.tokenLimit else { continue }
             let numbers = Quantities.all(in: answer, tokens)
@@ -37,7 +39,6 @@ struct SelfChecks {
                 order(claim, tokens)
                 if index < Self.comparedLimit { compare(index, tokens, numbers, &shapes) }
             }
-            if let documents { citations(claim, documents) }
         }
         if !isCut { lists() }
     }
@@ -170,7 +171,7 @@ struct SelfChecks {
         guard tokens.count >= 5, numbers.count == 1, numbers[0].kind != .year, numbers[0].kind != .month, numbers[0].bound == .exact else { return }
         guard tokens.count(where: { !$0.isStop && !$0.isNumber }) >= 3, tokens[0].isCapitalised, !tokens[0].isNumber else { return }
         var shape = Tokenizer.emptyHash
-        for token in tokens where !token.isNumber { shape = (shape ^ UInt64(token.exact)) &* 0x100_0000_01b3 }
+        for token in tokens where !token.isNumber { shape = (shape ^ UInt64(token.exact)) &* Tokenizer.hashPrime }
         let key = Tokenizer.folded(shape)
         guard let known = shapes[key] else {
             shapes[key] = (index, numbers)

@@ -484,8 +484,6 @@ int cl_signal_group(int pid, int number) {
     return kill(-pid, number) < 0 ? -errno : 0;
 }
 
-int cl_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0; }
-
 void cl_close_from(int first) { syscall(SYS_close_range, (unsigned)first, ~0u, 0); }
 
 int cl_raise_file_limit(void) {

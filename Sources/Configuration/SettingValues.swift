@@ -75,8 +75,8 @@ package struct AllowedOrigins: Equatable, Sendable, CustomStringConvertible {
         self.listed = listed
     }
 
-    /// Entries separated by commas.
-    init?(_ text: String) {
+    /// Entries separated by commas; nil when one is no origin.
+    package init?(_ text: String) {
         var any = false
         var local = false
         var listed: [String] = []

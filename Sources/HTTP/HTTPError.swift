@@ -63,3 +63,41 @@ package enum HTTPError: Error, Equatable, Sendable {
     /// Answers a client whose upstream sent bytes that were refused.
     package static let responseStatus: UInt16 = 502
 }
+
+extension HTTPError: CustomStringConvertible {
+    /// What is wrong, for whoever sent it.
+    package var description: String {
+        switch self {
+        case .headTooLarge: "the head is larger than TRUTHTABLE_MAX_HEAD_BYTES"
+        case .tooManyFields: "there are more header fields than TRUTHTABLE_MAX_HEADER_FIELDS"
+        case .targetTooLong: "the target is longer than TRUTHTABLE_MAX_TARGET_BYTES"
+        case .badRequestLine: "the request line is not METHOD TARGET HTTP/1.1"
+        case .badMethod: "the method is no token"
+        case .badTarget: "the target has a form or a byte that is not allowed: percent-encode it"
+        case .connectUnsupported: "CONNECT is not supported"
+        case .unsupportedVersion: "the version is not HTTP/1.x"
+        case .badStatusLine: "the status line is malformed"
+        case .bareLineFeed: "a line ends with LF alone, not CR LF"
+        case .bareCarriageReturn: "a CR is not followed by LF"
+        case .controlByte: "a field value holds a control byte"
+        case .obsoleteFold: "a field goes on in the next line (obsolete folding)"
+        case .spaceBeforeColon: "there is white space before a field's colon"
+        case .badFieldName: "a field name is no token"
+        case .missingHost: "the Host field is missing"
+        case .duplicateHost: "there is more than one Host field"
+        case .badHost: "the Host field is malformed"
+        case .badContentLength: "Content-Length is no number"
+        case .duplicateContentLength: "there is more than one Content-Length"
+        case .contentLengthWithTransferEncoding: "there are both Content-Length and Transfer-Encoding"
+        case .unsupportedTransferCoding: "a transfer coding other than chunked is not supported"
+        case .transferEncodingInHTTP10: "HTTP/1.0 has no Transfer-Encoding"
+        case .badChunkSize: "a chunk's size is malformed"
+        case .chunkLineTooLong: "a chunk's size line is too long"
+        case .badChunkEnd: "a chunk does not end where its size says"
+        case .trailersTooLarge: "the trailers are too large"
+        case .badConnection: "the Connection field is malformed"
+        case .framingFieldNominated: "the Connection field names a field that frames the message"
+        case .unsupportedExpectation: "an expectation other than 100-continue is not supported"
+        }
+    }
+}

@@ -9,6 +9,8 @@
 // proxy here forwards it. Both show in the host that was asked for, which must then be a local one.
 // Leaves to others: who checked a Unix socket's peer (the edge), which paths are open to all.
 
+import Configuration
+
 package struct AccessPolicy: Sendable {
     package enum Decision: Equatable, Sendable {
         case allowed
@@ -42,21 +44,20 @@ package struct AccessPolicy: Sendable {
         case cookie(String)
     }
 
-    /// The configured token; nil or empty: there is none, and none is right.
+    /// The configured token; empty: there is none, and none is right.
     private let token: [UInt8]
-    private let origins: [String]
-    private let allowsEveryOrigin: Bool
+    private let allowedOrigins: AllowedOrigins
 
-    /// `origins` besides local ones; `*` allows all.
-    package init(token: String?, origins: [String] = []) {
-        self.token = Array((token ?? "").utf8)
-        self.origins = origins.map { $0.lowercased() }
-        allowsEveryOrigin = origins.contains("*")
+    package init(token: String, allowedOrigins: AllowedOrigins) {
+        self.token = Array(token.utf8)
+        self.allowedOrigins = allowedOrigins
     }
 
     /// `host` is the authority that was asked for; nil leaves it out of the decision.
     package func decide(isLoopback: Bool, origin: String?, host: String? = nil, presented: Presented? = nil) -> Decision {
-        let isAllowedOrigin = origin.map(allows(origin:)) ?? true
+        // A page that we served ourselves is of the origin that was asked for; under a foreign name it may be anybody's.
+        let isOurPage = host.map { Self.isLocal(authority: $0) } == true && origin.flatMap(Self.authority(ofOrigin:)) == host?.lowercased()
+        let isAllowedOrigin = isOurPage || origin.map { allowedOrigins.allows($0.lowercased()) } ?? true
         switch presented {
         case .explicit(let text) where !token.isEmpty:
             return isRight(text) ? .allowed : .refused(.tokenWrong)
@@ -70,13 +71,6 @@ package struct AccessPolicy: Sendable {
         guard isAllowedOrigin else { return .refused(.foreignOrigin) }
         if origin == nil, let host, !Self.isLocal(authority: host) { return .refused(.tokenMissing) }
         return .allowed
-    }
-
-    /// Local origins, `null` (files and sandboxed frames) and those that were configured.
-    package func allows(origin: String) -> Bool {
-        if allowsEveryOrigin || origin == "null" { return true }
-        if let authority = Self.authority(ofOrigin: origin), Self.isLocal(authority: authority) { return true }
-        return origins.contains(origin.lowercased())
     }
 
     /// Takes as long for every text of a length, right or wrong.

@@ -273,8 +273,11 @@ package struct JSONReader: ~Escapable {
         while index < content.upperBound {
             let byte = bytes[index]
             guard byte == UInt8(ascii: "\\"), index + 1 < content.upperBound else {
-                result.append(byte)
-                index += 1
+                // Up to the next escape in one piece.
+                var end = index + 1
+                while end < content.upperBound, bytes[end] != UInt8(ascii: "\\") { end += 1 }
+                bytes.extracting(index..<end).withUnsafeBufferPointer { unsafe result.append(contentsOf: $0) }
+                index = end
                 continue
             }
             let escape = bytes[index + 1]

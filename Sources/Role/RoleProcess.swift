@@ -88,7 +88,8 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
     private let loop: Loop
     private var supervisor: SupervisorInbox
     private var logic: Logic
-    private let givenUp: GivenUpChannels
+    private let birth: Birth
+    private var toldDroppedLines: UInt64 = 0
     private var drainLimit: Instant?
 
     init(_ place: Place, _ configure: Configure, _ supervisor: consuming SupervisorInbox) throws(RoleFailure) {
@@ -108,7 +109,7 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
         }
         self.loop = loop
         self.logic = logic
-        givenUp = birth.givenUp
+        self.birth = birth
         self.supervisor = supervisor
         _ = self.supervisor.channel.send(.ready)
     }
@@ -117,8 +118,8 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
         while true {
             while let (message, descriptor) = supervisor.next() { try handle(message, descriptor) }
             logic.turnEnded()
-            for message in givenUp.messages { _ = supervisor.channel.send(message) }
-            givenUp.messages = []
+            for message in birth.givenUp.messages { _ = supervisor.channel.send(message) }
+            birth.givenUp.messages = []
             let isDone = drainLimit.map { logic.isDrained || loop.now >= $0 } ?? false
             if isDone { _ = supervisor.channel.send(.drained) }
             supervisor.flush()
@@ -136,7 +137,11 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
         case .attach(let attach):
             if let descriptor { logic.attach(attach, Descriptor(owning: descriptor)) }
         case .peerEnded(let ended): logic.peerEnded(ended)
-        case .ping(let nonce): _ = supervisor.channel.send(.pong, id: nonce)
+        case .ping(let nonce):
+            _ = supervisor.channel.send(.pong, id: nonce)
+            // Twice per second is often enough to tell what the log lost.
+            birth.slot.add(.logLinesDropped, birth.log.droppedLines &- toldDroppedLines)
+            toldDroppedLines = birth.log.droppedLines
         case .drain(let drain):
             let limit = loop.now + .milliseconds(Int64(drain.limitMilliseconds))
             drainLimit = limit

@@ -46,13 +46,6 @@ package struct TLSSession: ~Copyable {
         self.record = retained
     }
 
-    /// A connection from a client.
-    package init(accepting context: TLSServerContext, descriptor: Int32) throws(TLSError) {
-        ssl = try Self.make(context.context, descriptor)
-        record = nil
-        SSL_set_accept_state(ssl)
-    }
-
     private static func make(_ context: OpaquePointer, _ descriptor: Int32) throws(TLSError) -> OpaquePointer {
         guard let ssl = SSL_new(context) else { throw .library(TLSError.lastReason()) }
         guard SSL_set_fd(ssl, descriptor) == 1 else {

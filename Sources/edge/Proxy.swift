@@ -90,7 +90,7 @@ struct Proxy: ~Copyable {
         self.scoreboard = scoreboard
         self.resolver = resolver
         self.accessLog = accessLog
-        access = AccessPolicy(token: settings.accessToken, origins: settings.allowedOrigins.any ? ["*"] : settings.allowedOrigins.listed)
+        access = AccessPolicy(token: settings.accessToken, allowedOrigins: settings.allowedOrigins)
         limits = HeadLimits(headBytes: settings.maxHeadBytes, fieldCount: settings.maxHeaderFields, targetBytes: settings.maxTargetBytes)
         outputPool = BlockPool(limitBytes: 256 << 20)
         capturePool = BlockPool(limitBytes: settings.captureMemoryBytes)

@@ -88,16 +88,6 @@ struct FuzzTests {
             return nil
         }
     }
-
-    @Test func `server-sent events`() {
-        let tokens = ["\n", "\r", "\r\n", "\n\n", "data:", "data: x\n\n", "id: 1\n", ":", " ", "\0", "\u{FEFF}"]
-        let corpus = SSEDecoderTests.streams.map { Array($0.text.utf8) }
-        fuzz("server-sent events", share: 6, corpus, tokens.map { Array($0.utf8) }) { bytes, cuts in
-            let whole = SSEDecoderTests.events(bytes, limit: 200)
-            let pieces = SSEDecoderTests.events(bytes, cuts: cuts, limit: 200)
-            return whole == pieces ? nil : "\(whole ?? []) at once, \(pieces ?? []) in pieces"
-        }
-    }
 }
 
 enum Mutation {

@@ -1,4 +1,5 @@
 // Who may look, as a table.
+import Configuration
 import Testing
 
 @testable import Inbound
@@ -37,8 +38,8 @@ import Testing
         ("old cookie, local", true, nil, "localhost", .cookie("old"), .allowed),
     ]
 
-    @Test func `decisions`() {
-        let policy = AccessPolicy(token: "secret", origins: ["https://Dash.example"])
+    @Test func `decisions`() throws {
+        let policy = AccessPolicy(token: "secret", allowedOrigins: try #require(AllowedOrigins("local,https://dash.example")))
         for row in Self.rows {
             #expect(
                 policy.decide(isLoopback: row.loopback, origin: row.origin, host: row.host, presented: row.presented) == row.decision, "\(row.name)")
@@ -46,16 +47,22 @@ import Testing
     }
 
     @Test func `without a configured token none is right`() {
-        for token in [nil, ""] {
-            let policy = AccessPolicy(token: token)
-            #expect(policy.decide(isLoopback: false, origin: nil, presented: .explicit("")) == .refused(.tokenMissing))
-            #expect(policy.decide(isLoopback: false, origin: nil, presented: .cookie("")) == .refused(.tokenMissing))
-            #expect(policy.decide(isLoopback: true, origin: nil, presented: .explicit("x")) == .allowed)
-        }
+        let policy = AccessPolicy(token: "", allowedOrigins: .localOnly)
+        #expect(policy.decide(isLoopback: false, origin: nil, presented: .explicit("")) == .refused(.tokenMissing))
+        #expect(policy.decide(isLoopback: false, origin: nil, presented: .cookie("")) == .refused(.tokenMissing))
+        #expect(policy.decide(isLoopback: true, origin: nil, presented: .explicit("x")) == .allowed)
     }
 
-    @Test func `a star allows every origin, not every peer`() {
-        let policy = AccessPolicy(token: nil, origins: ["*"])
+    @Test func `a closed list closes out other pages of this machine, not our own`() throws {
+        let policy = AccessPolicy(token: "", allowedOrigins: try #require(AllowedOrigins("https://dash.example")))
+        #expect(policy.decide(isLoopback: true, origin: "http://localhost:9999", host: "localhost:8081") == .refused(.foreignOrigin))
+        #expect(policy.decide(isLoopback: true, origin: "null", host: "localhost:8081") == .refused(.foreignOrigin))
+        #expect(policy.decide(isLoopback: true, origin: "http://localhost:8081", host: "localhost:8081") == .allowed)
+        #expect(policy.decide(isLoopback: true, origin: "http://evil.example:8081", host: "evil.example:8081") == .refused(.foreignOrigin))
+    }
+
+    @Test func `a star allows every origin, not every peer`() throws {
+        let policy = AccessPolicy(token: "", allowedOrigins: try #require(AllowedOrigins("*")))
         #expect(policy.decide(isLoopback: true, origin: "https://any.example") == .allowed)
         #expect(policy.decide(isLoopback: false, origin: "https://any.example") == .refused(.tokenMissing))
     }

@@ -10,7 +10,7 @@ struct Claim: Equatable, Sendable {
 /// Finds the claims of an answer, some sentences at a time.
 struct ClaimSplitter {
     /// Sentences of one go.
-    private static let sentencesOfStep = 256
+    private static let sentencesOfStep = 32
 
     private let bytes: [UInt8]
     private let limit: Int
@@ -97,6 +97,12 @@ struct ClaimSplitter {
         "as an ai", "please note", "good luck", "best regards", "sincerely", "welcome",
     ]
 
+    private static let remarksByLetter: [[String]] = {
+        var lists = [[String]](repeating: [], count: 26)
+        for remark in remarks { if let first = remark.utf8.first, ASCII.isLower(first) { lists[Int(first - UInt8(ascii: "a"))].append(remark) } }
+        return lists
+    }()
+
     private static let abstentions = [
         "i don't know", "i do not know", "i could not find", "i couldn't find", "i cannot find", "i can't find", "i'm not sure", "i am not sure",
         "i don't have", "i do not have", "i cannot answer", "i can't answer", "i'm unable", "i am unable", "unable to answer", "cannot be determined from",
@@ -110,8 +116,8 @@ struct ClaimSplitter {
         let isHeading = first == UInt8(ascii: "#")
         let isTableRule = bytes[range].allSatisfy { "|-:+ =*_".utf8.contains($0) }
         guard !isHeading, !isTableRule, last != UInt8(ascii: "?"), last != UInt8(ascii: ":") else { return false }
-        let initial = ASCII.lowered(first)
-        guard !remarks.contains(where: { $0.utf8.first == initial && bytes.has($0, at: range.lowerBound) && endsWord(bytes, range.lowerBound + $0.utf8.count) }) else { return false }
+        let initial = Int(ASCII.lowered(first)) - Int(UInt8(ascii: "a"))
+        guard !remarksByLetter.indices.contains(initial) || !remarksByLetter[initial].contains(where: { bytes.has($0, at: range.lowerBound) && endsWord(bytes, range.lowerBound + $0.utf8.count) }) else { return false }
         guard !mayAbstain(bytes, range) || !abstentions.contains(where: { bytes.first($0, in: range) != nil }) else { return false }
         // At least a number, or a word that says something.
         var scanner = TokenScanner(bytes, range)
@@ -126,7 +132,11 @@ struct ClaimSplitter {
     private static func mayAbstain(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
         for index in range.lowerBound..<max(range.lowerBound, range.upperBound - 2) {
             switch bytes[index] {
-            case UInt8(ascii: "n"), UInt8(ascii: "N"): if ASCII.lowered(bytes[index + 1]) == UInt8(ascii: "o") || bytes[index + 1] == UInt8(ascii: "'") { return true }
+            case UInt8(ascii: "n"), UInt8(ascii: "N"):
+                if bytes[index + 1] == UInt8(ascii: "'") { return true }
+                // At the beginning of a word, or in `cannot`.
+                guard ASCII.lowered(bytes[index + 1]) == UInt8(ascii: "o") else { break }
+                if index == range.lowerBound || !ASCII.isLetter(bytes[index - 1]) || ASCII.lowered(bytes[index - 1]) == UInt8(ascii: "n") { return true }
             case UInt8(ascii: "u"), UInt8(ascii: "U"): if bytes.has("unable", at: index) { return true }
             case UInt8(ascii: "i"), UInt8(ascii: "I"): if bytes.has("insuff", at: index) { return true }
             default: break

@@ -29,7 +29,9 @@ enum Sentences {
                 end(at: boundary > start ? boundary : index)
                 index = max(index, start)
             }
-            if let next = stop(bytes, at: index, start: start, before: range.upperBound) {
+            if byte == UInt8(ascii: ".") || byte == UInt8(ascii: "!") || byte == UInt8(ascii: "?") || byte == 0xE3 || byte == 0xEF,
+                let next = stop(bytes, at: index, start: start, before: range.upperBound)
+            {
                 end(at: next)
                 index = max(next, index + 1)
             } else {

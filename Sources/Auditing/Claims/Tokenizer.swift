@@ -68,6 +68,7 @@ enum Tokenizer {
     }
 
     static let emptyHash: UInt64 = 0xcbf2_9ce4_8422_2325
+    static let hashPrime: UInt64 = 0x100_0000_01b3
 
     /// FNV-1a, folded: short, and only used to compare.
     @inline(__always)
@@ -76,7 +77,7 @@ enum Tokenizer {
     @inline(__always)
     static func unfolded(_ letters: some Sequence<UInt8>, after start: UInt64 = emptyHash) -> UInt64 {
         var hash = start
-        for letter in letters { hash = (hash ^ UInt64(letter)) &* 0x100_0000_01b3 }
+        for letter in letters { hash = (hash ^ UInt64(letter)) &* hashPrime }
         return hash
     }
 
@@ -85,31 +86,67 @@ enum Tokenizer {
 
     /// Takes the endings off a lower-case word.
     static func stem(_ word: inout [UInt8]) {
-        if word.hasEnding("'s") { word.removeLast(2) }
-        if word.count > 64 { word.removeLast(word.count - wordLimitBytes) }
-        guard word.count > 3, let last = word.last else { return }
-        switch last {  // the endings below end with these
-        case UInt8(ascii: "s"), UInt8(ascii: "g"), UInt8(ascii: "d"), UInt8(ascii: "y"), UInt8(ascii: "e"): break
-        default: return
-        }
-        guard word.allSatisfy({ $0 < 0x80 }) else { return }
-        if word.hasEnding("ies"), word.count > 4 {
-            word.removeLast(3)
-            word.append(UInt8(ascii: "y"))
-        } else if word.hasEnding("sses") || word.hasEnding("xes") || word.hasEnding("ches") || word.hasEnding("shes") {
-            word.removeLast(2)
-        } else if word.hasEnding("s"), !word.hasEnding("ss"), !word.hasEnding("us"), !word.hasEnding("is") {
-            word.removeLast()
-        }
-        let ending = word.hasEnding("ingly") ? 5 : word.hasEnding("edly") ? 4 : word.hasEnding("ing") ? 3 : word.hasEnding("ed") || word.hasEnding("ly") ? 2 : 0
-        if ending > 0, word.count >= ending + 3 {
-            word.removeLast(ending)
-            if let last = word.last, word.count > 3, word[word.count - 2] == last, last != UInt8(ascii: "l"), last != UInt8(ascii: "s"), last != UInt8(ascii: "z") {
-                word.removeLast()
+        if word.count > 2, word.suffix(2).elementsEqual("'s".utf8) { word.removeLast(2) }
+        if word.count > wordLimitBytes { word.removeLast(word.count - wordLimitBytes) }
+        guard word.count > 3, word.allSatisfy({ $0 < 0x80 }) else { return }
+        let stem = stem(of: word.count) { word[$0] }
+        word.removeLast(word.count - stem.count)
+        word[stem.count - 1] = stem.last
+    }
+
+    /// How many letters of an English word are its stem, and what the last of them becomes.
+    @inline(__always)
+    static func stem(of length: Int, _ letter: (Int) -> UInt8) -> (count: Int, last: UInt8) {
+        var count = length
+        guard count > 3 else { return (count, letter(count - 1)) }
+        var last = letter(count - 1)
+        if last == UInt8(ascii: "s") {
+            let before = letter(count - 2)
+            if before == UInt8(ascii: "e"), count > 4, letter(count - 3) == UInt8(ascii: "i") {
+                count -= 2
+                last = UInt8(ascii: "y")
+            } else if before == UInt8(ascii: "e"), isHissing(letter(count - 3), letter(count - 4)) {
+                count -= 2
+                last = letter(count - 1)
+            } else if before != UInt8(ascii: "s"), before != UInt8(ascii: "u"), before != UInt8(ascii: "i") {
+                count -= 1
+                last = before
             }
         }
-        if word.count > 3, word.hasEnding("e") { word.removeLast() }
-        if word.count > 2, word.hasEnding("y") { word[word.count - 1] = UInt8(ascii: "i") }
+        var ending = 0
+        switch last {
+        case UInt8(ascii: "g") where count >= 6:
+            if letter(count - 2) == UInt8(ascii: "n"), letter(count - 3) == UInt8(ascii: "i") { ending = 3 }
+        case UInt8(ascii: "d") where count >= 5:
+            if letter(count - 2) == UInt8(ascii: "e") { ending = 2 }
+        case UInt8(ascii: "y") where count >= 5:
+            guard letter(count - 2) == UInt8(ascii: "l") else { break }
+            ending = 2
+            if count >= 8, letter(count - 3) == UInt8(ascii: "g"), letter(count - 4) == UInt8(ascii: "n"), letter(count - 5) == UInt8(ascii: "i") { ending = 5 }
+            if count >= 7, letter(count - 3) == UInt8(ascii: "d"), letter(count - 4) == UInt8(ascii: "e") { ending = 4 }
+        default: break
+        }
+        if ending > 0 {
+            count -= ending
+            last = letter(count - 1)
+            if count > 3, letter(count - 2) == last, last != UInt8(ascii: "l"), last != UInt8(ascii: "s"), last != UInt8(ascii: "z") { count -= 1 }
+        }
+        if count > 3, last == UInt8(ascii: "e") {
+            count -= 1
+            last = letter(count - 1)
+        }
+        if count > 2, last == UInt8(ascii: "y") { last = UInt8(ascii: "i") }
+        return (count, last)
+    }
+
+    /// Before `es`: `sses`, `xes`, `ches`, `shes`.
+    private static func isHissing(_ last: UInt8, _ before: UInt8) -> Bool {
+        switch last {
+        case UInt8(ascii: "x"): true
+        case UInt8(ascii: "s"): before == UInt8(ascii: "s")
+        case UInt8(ascii: "h"): before == UInt8(ascii: "c") || before == UInt8(ascii: "s")
+        default: false
+        }
     }
 
     /// Numbers of the words that are too common to tell texts apart, by their forms: from 1, below 256.
@@ -161,184 +198,5 @@ enum Tokenizer {
         var set = StopSet()
         for word in words.split(separator: " ") { set.insert(UInt8(clamping: max(0, stopWords[hash(word.utf8)]))) }
         return set
-    }
-}
-
-/// Finds tokens one after the other.
-struct TokenScanner {
-    private let bytes: [UInt8]
-    private var index: Int
-    private let end: Int
-    /// The letters of the current word in lower case, kept to spare an allocation for each.
-    private var letters: [UInt8] = []
-
-    init(_ bytes: [UInt8], _ range: Range<Int>) {
-        self.bytes = bytes
-        let range = range.clamped(to: 0..<bytes.count)
-        index = range.lowerBound
-        end = range.upperBound
-    }
-
-    mutating func next() -> Token? {
-        skipSigns()
-        guard index < end else { return nil }
-        let start = index
-        if ASCII.isDigit(bytes[start]) { return number(from: start) }
-        letters.removeAll(keepingCapacity: true)
-        if ASCII.isLetter(bytes[start]), dottedLetters(from: start) { return token(start, isCapitalised: ASCII.isUpper(bytes[start])) }
-        var isCapitalised = false
-        while index < end {
-            let byte = bytes[index]
-            if byte < 0x80 {
-                let isApostrophe = byte == UInt8(ascii: "'") && index > start && index + 1 < end && ASCII.isLetter(bytes[index + 1])
-                guard ASCII.isLetter(byte) || ASCII.isDigit(byte) || isApostrophe else { break }
-                if index == start { isCapitalised = ASCII.isUpper(byte) }
-                letters.append(ASCII.lowered(byte))
-                index += 1
-                continue
-            }
-            let (scalar, length) = scalar(at: index)
-            if scalar == "\u{2019}" {  // an apostrophe as printers set it
-                guard index > start, index + 3 < end, ASCII.isLetter(bytes[index + 3]) else { break }
-                letters.append(UInt8(ascii: "'"))
-                index += length
-                continue
-            }
-            if (0x300..<0x370).contains(scalar.value), index > start {  // an accent of its own
-                index += length
-                continue
-            }
-            let properties = scalar.properties
-            guard Self.isWord(properties) else { break }
-            if Self.isIdeographic(scalar) {
-                guard index == start else { break }
-                index += length
-                letters.append(contentsOf: bytes[start..<index])
-                return token(start, isCapitalised: false)
-            }
-            if index == start { isCapitalised = properties.isUppercase }
-            if let letter = Self.withoutAccent(scalar) { letters.append(letter) } else { letters.append(contentsOf: properties.lowercaseMapping.utf8) }
-            index += length
-        }
-        return token(start, isCapitalised: isCapitalised)
-    }
-
-    /// The bare letter of those of Latin-1 and Latin Extended-A: `Noël` and `Noel` are one name.
-    private static func withoutAccent(_ scalar: Unicode.Scalar) -> UInt8? {
-        let letters: StaticString =
-            "aaaaaaaceeeeiiiidnooooo*ouuuuytsaaaaaaaceeeeiiiidnooooo*ouuuuytyaaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs"
-        guard (0xC0..<0x180).contains(scalar.value) else { return nil }
-        let letter = unsafe letters.utf8Start[Int(scalar.value) - 0xC0]
-        return letter == UInt8(ascii: "*") ? nil : letter
-    }
-
-    /// `U.S.` and `a.m.` are one word.
-    private mutating func dottedLetters(from start: Int) -> Bool {
-        guard start + 2 < end, bytes[start + 1] == UInt8(ascii: "."), ASCII.isLetter(bytes[start + 2]) else { return false }
-        var next = start
-        while next + 1 < end, ASCII.isLetter(bytes[next]), bytes[next + 1] == UInt8(ascii: "."), next - start < 16 { next += 2 }
-        guard next - start >= 4, next >= end || !ASCII.isLetter(bytes[next]) else { return false }
-        for place in start..<(next - 1) { letters.append(ASCII.lowered(bytes[place])) }
-        index = next - 1
-        return true
-    }
-
-    /// Short, and no year: `[May 1964]` is text.
-    private func isReference(_ citation: Int) -> Bool {
-        guard citation - index <= 14 else { return false }
-        var digits = 0
-        for place in index..<citation {
-            digits = ASCII.isDigit(bytes[place]) ? digits + 1 : 0
-            if digits > 3 { return false }
-        }
-        return true
-    }
-
-    private mutating func skipSigns() {
-        while index < end {
-            guard bytes[index] >= 0x80 else {
-                if ASCII.isWord(bytes[index]) { return }
-                // `[1]`, `[doc1, 2]`: a reference, no words of the text.
-                if bytes[index] == UInt8(ascii: "["), let citation = Sentences.citation(bytes, at: index, before: end), isReference(citation) {
-                    index = citation
-                    continue
-                }
-                index += 1
-                continue
-            }
-            let (scalar, length) = scalar(at: index)
-            if Self.isWord(scalar.properties), scalar != "\u{2019}" { return }
-            index += length
-        }
-    }
-
-    private static func isWord(_ properties: Unicode.Scalar.Properties) -> Bool {
-        properties.isAlphabetic || properties.numericType != nil || properties.generalCategory == .nonspacingMark
-    }
-
-    private mutating func token(_ start: Int, isCapitalised: Bool) -> Token {
-        let exact = Tokenizer.hash(letters)
-        Tokenizer.stem(&letters)
-        var hash = Tokenizer.hash(letters)
-        if letters.count <= Tokenizer.numberWordLimit {
-            let value = Tokenizer.numberWords[hash]
-            if value >= 0 { hash = Tokenizer.hash(String(value).utf8) }
-        }
-        let root = letters.count > Tokenizer.rootLetters ? Tokenizer.hash(letters[..<Tokenizer.rootLetters]) : letters.count == Tokenizer.rootLetters ? hash : 0
-        return Token(
-            start..<index, stem: hash, exact: exact, root: root, stemLength: letters.count, stopNumber: letters.count <= Tokenizer.stopLimit ? UInt8(clamping: max(0, Tokenizer.stopWords[exact])) : 0,
-            isCapitalised: isCapitalised)
-    }
-
-    /// `2,400`, `3.5`, `1964`, `12th`: digits with separators inside; equal numbers have equal stems.
-    private mutating func number(from start: Int) -> Token {
-        letters.removeAll(keepingCapacity: true)
-        while index < end, index - start < 64 {
-            let byte = bytes[index]
-            if ASCII.isDigit(byte) {
-                letters.append(byte)
-            } else if byte == UInt8(ascii: ",") || byte == UInt8(ascii: ".") {
-                guard index + 1 < end, ASCII.isDigit(bytes[index + 1]) else { break }
-                if byte == UInt8(ascii: ".") { letters.append(byte) }
-            } else {
-                break
-            }
-            index += 1
-        }
-        while index < end, ASCII.isLetter(bytes[index]), index - start < 64 { index += 1 }  // `12th`, `5km`, `1990s`
-        // `3.50` is `3.5`.
-        if letters.contains(UInt8(ascii: ".")) {
-            while letters.last == UInt8(ascii: "0") { letters.removeLast() }
-            if letters.last == UInt8(ascii: ".") { letters.removeLast() }
-        }
-        let hash = Tokenizer.hash(letters)
-        return Token(start..<index, stem: hash, exact: hash, stemLength: letters.count, isNumber: true)
-    }
-
-    /// The character at an offset; bytes that are none count as U+FFFD of one byte.
-    private func scalar(at offset: Int) -> (Unicode.Scalar, length: Int) {
-        let first = bytes[offset]
-        let length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1
-        guard length > 1, offset + length <= end else { return ("\u{FFFD}", 1) }
-        var code = UInt32(first) & (0x7F >> UInt32(length))
-        for next in (offset + 1)..<(offset + length) {
-            guard bytes[next] & 0xC0 == 0x80 else { return ("\u{FFFD}", 1) }
-            code = code << 6 | UInt32(bytes[next] & 0x3F)
-        }
-        return Unicode.Scalar(code).map { ($0, length) } ?? ("\u{FFFD}", 1)
-    }
-
-    private static func isIdeographic(_ scalar: Unicode.Scalar) -> Bool {
-        (0x2E80...0x9FFF).contains(scalar.value) || (0xF900...0xFAFF).contains(scalar.value) || (0x20000...0x3FFFF).contains(scalar.value)
-            || (0x0E00...0x0E7F).contains(scalar.value)
-    }
-}
-
-extension [UInt8] {
-    fileprivate func hasEnding(_ ending: StaticString) -> Bool {
-        let start = count - ending.utf8CodeUnitCount
-        guard start >= 0 else { return false }
-        for index in 0..<ending.utf8CodeUnitCount where unsafe self[start + index] != ending.utf8Start[index] { return false }
-        return true
     }
 }

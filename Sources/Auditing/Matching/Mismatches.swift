@@ -317,7 +317,7 @@ struct MismatchFinder {
         var best: Mismatch?
         for (number, word) in claim.words.enumerated() where !word.token.isNumber {
             guard alignment.partner[word.place] < 0 || !alignment.wordAt.contains(Int8(truncatingIfNeeded: number)) else { continue }
-            let opposites = word.opposites + Opposites.words(for: word.token, claim.bytes, index)
+            let opposites = word.isName ? word.opposites : word.opposites + Opposites.words(for: word.token, claim.bytes, index)
             guard !opposites.isEmpty else { continue }
             let neighbours = claim.neighbours[number]
             let total = claim.weight(of: neighbours)

@@ -125,8 +125,6 @@ int cl_spawn(const cl_spawn_request *request, int *pidfd);
 int cl_reap(int pid, int *exit_code, int *signal);
 /// Signals a process group.
 int cl_signal_group(int pid, int signal);
-/// Dies with SIGKILL when the parent thread ends.
-int cl_die_with_parent(void);
 /// Closes every descriptor from `first` on.
 void cl_close_from(int first);
 /// Raises the soft limit of open files to the hard one; the limit then in force.
