@@ -127,9 +127,9 @@ struct CaptureTests {
     }
 
     @Test func `a run longer than the payload is refused by its name`() {
-        let offsets = [40, 42, 44, 46, 48, 52, 56, 60]
-        for (name, offset) in zip(Runs.names, offsets) {
-            for value in offset < 48 ? [[0xFF, 0xFF]] : [[0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0x80]] as [[UInt8]] {
+        let fields = [(40, 1), (41, 1), (42, 2), (44, 4), (48, 4), (52, 4), (56, 4), (60, 4)]  // offset and size of each length
+        for (name, (offset, size)) in zip(Runs.names, fields) {
+            for value in [[UInt8](repeating: 0xFF, count: size), [UInt8](repeating: 0, count: size - 1) + [0x80]] {
                 var payload = Runs([0, 0, 0, 0, 0, 0, 0, 0]).payload
                 payload.replaceSubrange(offset..<offset + value.count, with: value)
                 #expect(throws: FrameError.truncated(name)) { try payload.withUnsafeBytes { _ = try Capture(from: PayloadReader($0.bytes)) } }

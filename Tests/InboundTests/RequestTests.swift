@@ -72,24 +72,24 @@ import Testing
     }
 
     @Test(arguments: [
-        ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", "505", "unsupportedVersion"),
-        ("GET /\r\n\r\n", "400", "badRequestLine"),
-        ("GET / HTTP/1.1\r\n\r\n", "400", "missingHost"),
-        ("GET / HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n", "400", "spaceBeforeColon"),
-        ("\u{16}\u{3}\u{1}", "400", "badMethod"),
-        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400", "badChunkSize"),
+        ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", "505", "version is not HTTP/1.x"),
+        ("GET /\r\n\r\n", "400", "request line is not"),
+        ("GET / HTTP/1.1\r\n\r\n", "400", "Host field is missing"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n", "400", "white space before"),
+        ("\u{16}\u{3}\u{1}", "400", "method is no token"),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400", "chunk's size is malformed"),
         ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n", "413", "bodyTooLarge"),
-        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", "400", "badContentLength"),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", "400", "Content-Length is no number"),
         ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n", "413", "bodyTooLarge"),
         ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" + String(repeating: "a", count: 101), "413", "bodyTooLarge"),
-        ("GET / HTTP/1.1\r\nHost: x\r\nA: " + String(repeating: "a", count: 500) + "\r\n\r\n", "431", "headTooLarge"),
-        ("GET /" + String(repeating: "a", count: 500), "414", "targetTooLong"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nA: " + String(repeating: "a", count: 500) + "\r\n\r\n", "431", "TRUTHTABLE_MAX_HEAD_BYTES"),
+        ("GET /" + String(repeating: "a", count: 500), "414", "TRUTHTABLE_MAX_TARGET_BYTES"),
     ])
     func `what cannot be served is answered and closed`(_ row: (request: String, status: String, reason: String)) throws {
         let harness = try Harness(limits { $0.bodyBytes = 100; $0.head = HeadLimits(headBytes: 400) })
         let text = try harness.exchange(row.request + "GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(text.hasPrefix("HTTP/1.1 \(row.status) "), "\(text)")
-        #expect(text.hasSuffix("\"reason\":\"\(row.reason)\"}\n"), "\(text)")
+        #expect(text.split(separator: "\"reason\":\"").last?.contains(row.reason) == true, "\(text)")
         #expect(text.contains("Connection: close\r\n"))
         #expect(harness.requests.isEmpty)
     }
