@@ -22,12 +22,13 @@ enum Handshake {
         guard let key = request[.secWebSocketKey], isKey(key) else {
             throw HandshakeRefusal(status: 400, sentence: "Sec-WebSocket-Key is no base64 of 16 bytes")
         }
-        return Inbound.WebSocketHandshake.responseHead(key: key)
+        return WebSocketHandshake.responseHead(key: key)
     }
 
+    /// Base64 of 16 bytes: 22 letters and two pads.
     private static func isKey(_ key: String) -> Bool {
         let bytes = Array(key.utf8)
-        return bytes.count == HTTP.WebSocketHandshake.keyBytes && bytes.suffix(2) == [0x3D, 0x3D]
+        return bytes.count == 24 && bytes.suffix(2) == [0x3D, 0x3D]
             && bytes.dropLast(2).allSatisfy {
                 switch $0 {
                 case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),

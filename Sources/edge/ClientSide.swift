@@ -216,6 +216,7 @@ extension Proxy {
     private mutating func begin(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let client = clients.at(index)
         slot.add(.requests)
+        client.pointee.hasAsked = true
         client.pointee.phase = .exchange
         client.pointee.exchange.reset()
         client.pointee.exchange.began = now

@@ -25,6 +25,8 @@ struct ClientConnection: ~Copyable {
     var received = ByteBuffer()
     /// Where the search for the end of the head goes on.
     var headPosition = 0
+    /// A request has been read from it.
+    var hasAsked = false
     var output: BlockChain
     /// The kernel may hold more than we have read.
     var hasMore = false

@@ -108,9 +108,9 @@ struct EdgeRole: RoleLogic, ~Copyable {
 
     mutating func drain(until limit: Instant) {
         isListening = false
+        proxy.beginDraining(listener)
         birth.loop.remove(listener)
         close(listener)
-        proxy.beginDraining()
     }
 
     var isDrained: Bool { proxy.isIdle && proxy.captures.isEmpty }

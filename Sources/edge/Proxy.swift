@@ -34,6 +34,8 @@ struct Proxy: ~Copyable {
     static let copyBytes = 8 << 10
     /// How long a closed connection is listened to, so that its last answer is not lost to a reset.
     static let lingerNanoseconds: UInt64 = 2_000_000_000
+    /// How long a drain waits for the request of a client that has just connected.
+    static let drainPatienceNanoseconds: UInt64 = 500_000_000
     static let mainTarget = 0
     static let broadcasterTarget = 1
 
@@ -167,8 +169,20 @@ struct Proxy: ~Copyable {
     // MARK: Draining
 
     /// Takes no new requests; idle connections close, exchanges finish.
-    mutating func beginDraining() {
+    ///
+    /// Who was let in by then is served: connections that waited to be accepted, requests that lie unread. A connection that
+    /// has not asked anything yet has a moment to do so.
+    mutating func beginDraining(_ listener: Int32) {
         isDraining = true
+        var before = -1
+        while clients.count > before {
+            before = clients.count
+            accept(listener)
+        }
+        for index in 0..<clients.highWater where clients.isLive(index) && clients.at(index).pointee.phase == .head {
+            clients.at(index).pointee.hasMore = true
+            readClient(index)
+        }
         for target in targets {
             for upstream in target.pointee.idle { freeUpstream(upstream) }
             target.pointee.idle = []
@@ -177,6 +191,7 @@ struct Proxy: ~Copyable {
             let client = clients.at(index)
             switch client.pointee.phase {
             case .head where !client.pointee.received.isEmpty || client.pointee.hasMore: break  // a request that has begun is the last one
+            case .head where !client.pointee.hasAsked: clientDeadlines[index] = min(clientDeadlines[index], now &+ Self.drainPatienceNanoseconds)
             case .head where client.pointee.output.isEmpty: freeClient(index)
             case .head: client.pointee.closesAfterOutput = true
             case .exchange: client.pointee.exchange.keepAlive = false

@@ -276,7 +276,7 @@ extension Exchanges {
             let upstream = try world.upstream(0)
             world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
             world.turns(5)
-            world.proxy.beginDraining()
+            world.proxy.beginDraining(world.listener.number)
             world.wait("the idle client's end") { idle.end != nil }
             #expect(!world.isIdle)
             begun.say("TP/1.1\r\nHost: x\r\nX-Request-ID: t\r\n\r\n")
@@ -291,10 +291,24 @@ extension Exchanges {
             #expect(world.isIdle)
         }
 
+        @Test func `a drain serves who waited to be let in`() throws {
+            let world = try World()
+            let client = try world.connect()
+            client.say(get)
+            _ = client.pump()  // no turn: it is not accepted yet
+            world.proxy.beginDraining(world.listener.number)
+            let upstream = try world.upstream(0)
+            world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
+            upstream.say(ok)
+            world.wait("its answer") { client.ends(with: "ok") && client.end != nil }
+            #expect(client.has("Connection: close\r\n"))
+            world.settle()
+        }
+
         @Test func `a drain ends tunnels`() throws {
             let world = try World()
             let (client, upstream) = try tunnel(world)
-            world.proxy.beginDraining()
+            world.proxy.beginDraining(world.listener.number)
             world.wait("both ends") { client.end != nil && upstream.end != nil }
             world.settle()
         }

@@ -109,7 +109,7 @@ final class World {
     /// Captures of channels that have ended.
     private(set) var earlier: [Seen] = []
     var attached = Attach(kind: .capture, peer: 1, generation: 0)
-    private let listener: Descriptor
+    let listener: Descriptor
     private let upstreamListener: Descriptor
     private var acceptsUpstream = true
     private var broadcasterListener: Descriptor?
