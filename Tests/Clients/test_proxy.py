@@ -592,7 +592,7 @@ def test_half_a_request_and_the_end(part, upstream, product):
     client.finish()
     began = time.monotonic()
     client.rest()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # the head's time limit is ten seconds
 
 
 def test_a_client_that_leaves_before_the_answer_reaches_the_upstream(upstream, port):
