@@ -228,10 +228,10 @@ extension Proxy {
         client.pointee.exchange.awaitsContinue = requestHead.expectsContinue
         clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
         name(index, bytes)
+        noteRequest(index, bytes)
         if case .length(let count) = requestHead.framing, count > UInt64(settings.maxRequestBodyBytes) {
             return answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
         }
-        noteRequest(index, bytes)
         if answerOwnPath(index, bytes) { return }
         if capturesEnabled { beginCapture(index, bytes) }
         if settings.testMode, holdForTestMode(index, bytes) { return }

@@ -109,6 +109,10 @@ extension Proxy {
         let client = clients.at(index)
         if client.pointee.phase == .head { beginUnparsed(index) }
         let status = error.requestStatus
+        // Anybody can send nonsense, as fast as they like: told on request only, counted always.
+        log.debug(
+            "Request refused",
+            ["request_id": .string(withRequestID(client) { String(decoding: $0, as: UTF8.self) }), "status": .number(status), "cause": .string("\(error)")])
         answer(index, status, status == 400 ? "{\"error\":\"Failed to read request\",\"reason\":\"\(error)\"}" : "{\"error\":\"\(error)\"}", close: true)
     }
 }
