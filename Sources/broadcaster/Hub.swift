@@ -26,6 +26,7 @@ struct Hub: ~Copyable {
     private var health = StatusUpdate()
     private var stats = StatusUpdate()
     private var lastHealth: Instant?
+    private var lastService = ""
     private var lastStats: Instant?
     private var lastReading: StatsReading?
     /// What `write` hands out; kept so that no message takes new memory.
@@ -178,9 +179,12 @@ struct Hub: ~Copyable {
     /// About once a second: whether there is a new health or statistics update for everybody.
     mutating func tick(at now: Instant, wall: UInt64, health: () -> HealthReading, stats: () -> StatsReading) {
         catchUp.tick(at: now)
-        if lastHealth.map({ now >= $0 + HealthReading.interval }) ?? true {
+        // At its interval, and at once when the audit service comes or goes: a dashboard must not show what is over.
+        let healthReading = health()
+        if lastHealth.map({ now >= $0 + HealthReading.interval }) ?? true || healthReading.auditService != lastService {
             lastHealth = now
-            self.health.replace(health().json, milliseconds: wall)
+            lastService = healthReading.auditService
+            self.health.replace(healthReading.json, milliseconds: wall)
         }
         if lastStats.map({ now >= $0 + StatsReading.interval }) ?? true {
             lastStats = now

@@ -183,7 +183,7 @@ struct HubTests {
             test.messages(key) == [
                 #"{"type":"stats_update","timestamp":"2025-11-25T21:52:50.123Z","payload":{"total_audits":4,"successful_audits":3,"failed_audits":1,"average_score":85.5,"average_time_ms":4}}"#
             ])
-        test.tick(after: .seconds(10), health: HealthReading(auditService: "down", queueDepth: 3, connections: 2), stats: stats)
+        test.tick(after: .seconds(2), health: HealthReading(auditService: "down", queueDepth: 3, connections: 2), stats: stats)
         #expect(
             test.messages(key) == [
                 #"{"type":"health_update","timestamp":"2025-11-25T21:52:50.123Z","payload":{"audit_service":"down","queue_depth":3,"connections":2}}"#
