@@ -46,7 +46,7 @@ package protocol RoleLogic: ~Copyable {
     /// Ready when it returns. Inherited descriptors have the numbers of `InheritedDescriptor`.
     init(_ birth: Birth) throws(RoleFailure)
 
-    /// A new channel; it replaces the one of the same kind to the same peer.
+    /// A new channel. An older one to the same peer has ended or is about to; what came over it may still be read.
     mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor)
     /// A process at the other end of a channel has been reaped.
     mutating func peerEnded(_ ended: PeerEnded)

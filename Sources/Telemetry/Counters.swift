@@ -89,7 +89,6 @@ package enum Counter: Int, CaseIterable, Sendable {
 
     // Auditors
     case engineRuns
-    case engineErrors
     case engineTime
 
     // Broadcaster
@@ -163,7 +162,6 @@ package enum Counter: Int, CaseIterable, Sendable {
             CellDefinition([.dispatcher], "trust_score_sum", unit: .millionths, "Sum of the trust scores of verdicts")
 
         case .engineRuns: CellDefinition([.auditor], "engine_runs", "Audits begun by an engine")
-        case .engineErrors: CellDefinition([.auditor], "engine_errors", "Audits that an engine could not finish")
         case .engineTime:
             CellDefinition([.auditor], "engine_seconds", unit: .microseconds, "Time that engines spent on audits")
 

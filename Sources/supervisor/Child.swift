@@ -13,7 +13,7 @@ final class Child {
         case draining
         /// Dead, waits for its rest to be over.
         case resting
-        /// Not wanted any more (drained, or scaled away).
+        /// Not wanted any more: drained.
         case ended
     }
 
