@@ -128,6 +128,25 @@ struct SettingKind: Sendable {
         }
     }
 
+    static func trustedProxies(_ property: Property<TrustedProxies>) -> Self {
+        Self(
+            property, "addresses and nets such as 10.0.0.0/8 or ::1 separated by commas (no bits behind a net's prefix), or none",
+            text: \.description
+        ) { text in
+            Reading(TrustedProxies(text))
+        }
+    }
+
+    /// Parts of names, in lower case.
+    static func words(_ property: Property<[String]>) -> Self {
+        Self(
+            property, "at most 32 words of 2 to 64 letters, digits, - and _, separated by commas", text: { $0.joined(separator: ",") }
+        ) { text in
+            let words = text.isEmpty ? [] : text.lowercased().split(separator: ",", omittingEmptySubsequences: false).map { Notation.trimmed(String($0)) }
+            return Reading(words.count <= 32 && words.allSatisfy(Notation.isWord) ? words : nil)
+        }
+    }
+
     static func accessLog(_ property: Property<AccessLog>) -> Self {
         Self(property, "a path, or - for standard error", text: \.description) { text in
             Reading(Notation.isPath(text) ? AccessLog(text) : nil)

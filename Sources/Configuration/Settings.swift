@@ -13,6 +13,7 @@ package struct Settings: Equatable, Sendable {
     // Upstream
     package var upstreamURL = UpstreamURL(isTLS: true, host: "api.openai.com", port: 443, basePath: "")
     package var upstreamTimeout = Duration.seconds(120)
+    package var answerIdleTimeout = Duration.seconds(120)
     package var upstreamCAFile = ""
     package var connectTimeout = Duration.seconds(10)
     package var upstreamIdleConnections = 128
@@ -30,6 +31,7 @@ package struct Settings: Equatable, Sendable {
     package var queueBytes = 256 << 20
     package var captureBodyLimitBytes = 256 << 10
     package var captureMemoryBytes = 64 << 20
+    package var redactNames: [String] = []
     package var testMode = false
 
     // Processes
@@ -52,6 +54,8 @@ package struct Settings: Equatable, Sendable {
 
     // Clients
     package var maxConnections = 10_000
+    package var maxConnectionsPerAddress = 0
+    package var trustedProxies = TrustedProxies.unlisted
     package var maxHeadBytes = 64 << 10
     package var maxHeaderFields = 100
     package var maxTargetBytes = 16 << 10
@@ -59,6 +63,8 @@ package struct Settings: Equatable, Sendable {
     package var headTimeout = Duration.seconds(10)
     package var bodyIdleTimeout = Duration.seconds(60)
     package var keepAliveTimeout = Duration.seconds(75)
+    package var exchangeTimeout = Duration.seconds(3600)
+    package var tunnelIdleTimeout = Duration.seconds(3600)
 
     /// The defaults on a machine of so many cores: one auditor each, within the limits of `TRUTHTABLE_AUDITOR_COUNT`.
     package init(cores: Int = 1) {

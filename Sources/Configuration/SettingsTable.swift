@@ -53,13 +53,16 @@ package enum SettingsTable {
             "LLM API that requests are forwarded to: http or https, host, optional port and base path"),
         Setting(
             "UPSTREAM_TIMEOUT", .duration(\.upstreamTimeout, .milliseconds(100)...aDay), [.edge],
-            "Longest wait for the first byte of an answer, and between bytes"),
+            "Longest wait for the first byte of an answer"),
+        Setting(
+            "ANSWER_IDLE_TIMEOUT", .duration(\.answerIdleTimeout, .milliseconds(100)...aDay), [.edge],
+            "Longest pause of the upstream in its answer"),
         Setting(
             "UPSTREAM_CA_FILE", .path(\.upstreamCAFile), [.edge],
             "Certificates (PEM) to trust for the upstream", defaultNote: "the system's"),
         Setting(
             "CONNECT_TIMEOUT", .duration(\.connectTimeout, .milliseconds(100)...aDay), [.edge],
-            "Longest wait for a connection to the upstream, TLS included"),
+            "Longest wait for the addresses of the upstream's host; then for a connection, TLS included"),
         Setting(
             "UPSTREAM_IDLE_CONNECTIONS", .count(\.upstreamIdleConnections, 0...65_536), [.edge],
             "Idle connections to the upstream that each edge keeps"),
@@ -102,6 +105,10 @@ package enum SettingsTable {
         Setting(
             "CAPTURE_MEMORY", .bytes(\.captureMemoryBytes, 1 << 20...1 << 40), [.edge],
             "Memory of each edge for captures; more are dropped and counted"),
+        Setting(
+            "REDACT_NAMES", .words(\.redactNames), [.edge],
+            "Words: fields and query parameters with one in their name are captured without their value",
+            defaultNote: "authorization, cookie, key, token, secret, password, signature; always"),
         Setting(
             "TEST_MODE", .flag(\.testMode), [.supervisor, .edge],
             "Answer requests that carry `test_response` with that text, without the upstream"),
@@ -159,6 +166,13 @@ package enum SettingsTable {
             "MAX_CONNECTIONS", .count(\.maxConnections, 1...1_000_000), [.supervisor, .edge, .broadcaster],
             "Open client connections of each edge and of the broadcaster"),
         Setting(
+            "MAX_CONNECTIONS_PER_ADDRESS", .count(\.maxConnectionsPerAddress, 0...1_000_000), [.edge],
+            "The same from one address (IPv6: one /64 net), trusted proxies excepted; 0 for no limit"),
+        Setting(
+            "TRUSTED_PROXIES", .trustedProxies(\.trustedProxies), [.edge],
+            "Peers whose X-Forwarded-For and -Proto count; others' are replaced, with `none` all",
+            defaultNote: "no list: anybody's X-Forwarded-For is added to"),
+        Setting(
             "MAX_HEAD_BYTES", .bytes(\.maxHeadBytes, 1 << 10...256 << 10), [.edge, .broadcaster],
             "Request line and header fields of a request, and of an answer"),
         Setting(
@@ -179,5 +193,11 @@ package enum SettingsTable {
         Setting(
             "KEEPALIVE_TIMEOUT", .duration(\.keepAliveTimeout, .milliseconds(100)...aDay), [.edge, .broadcaster],
             "How long a client's connection is kept between requests"),
+        Setting(
+            "EXCHANGE_TIMEOUT", .duration(\.exchangeTimeout, .milliseconds(100)...aDay), [.edge],
+            "Longest time for a request and all of its answer"),
+        Setting(
+            "TUNNEL_IDLE_TIMEOUT", .duration(\.tunnelIdleTimeout, .milliseconds(100)...aDay), [.edge],
+            "Longest silence of both sides of a WebSocket connection to the upstream"),
     ]
 }

@@ -9,14 +9,15 @@ extension ByteSink {
     ) {
         append(bytes, head.methodRange)
         append(.space)
-        append(prefix)
-        appendTarget(head, bytes)
+        appendTarget(head, bytes, prefix: prefix)
         append(" HTTP/1.1\r\n")
     }
 
-    /// The target in origin form, `*` for OPTIONS of a whole server (RFC 9112 §3.2.4).
-    package mutating func appendTarget(_ head: borrowing HeadParser, _ bytes: borrowing RawSpan) {
-        if head.pathRange.isEmpty { append(head.method == .options && !head.hasQuery ? "*" : "/") }
+    /// The target in origin form, `*` for OPTIONS of a whole server (RFC 9112 §3.2.4), which has no path to stand before.
+    private mutating func appendTarget(_ head: borrowing HeadParser, _ bytes: borrowing RawSpan, prefix: borrowing RawSpan) {
+        if head.targetForm == .asterisk || (head.pathRange.isEmpty && head.method == .options && !head.hasQuery) { return append("*") }
+        append(prefix)
+        if head.pathRange.isEmpty { append("/") }
         append(bytes, head.pathRange)
         if head.hasQuery {
             append(UInt8(ascii: "?"))

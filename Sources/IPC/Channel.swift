@@ -104,7 +104,12 @@ package struct Channel: ~Copyable {
             read = cl_receive(descriptor.number, room.baseAddress, room.count)
             return read
         }
-        if read < 0 { return Int32(truncatingIfNeeded: -read) == EAGAIN ? nil : .broken(Int32(truncatingIfNeeded: -read)) }
+        switch Int32(truncatingIfNeeded: -read) {
+        case EAGAIN: return nil
+        case ECONNRESET: return .closed  // the peer ended with frames of ours unread; what it sent has been read
+        case let code where code > 0: return .broken(code)
+        default: break
+        }
         do throws(FrameError) {
             while try decoder.next(frame, refused: { error throws(FrameError) in throw error }) {}
         } catch {

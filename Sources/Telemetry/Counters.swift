@@ -72,6 +72,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case badRequests
     case connectionsAccepted
     case connectionsRefused
+    case acceptPauses
     case upstreamConnections
     case clientReceivedBytes
     case clientSentBytes
@@ -145,6 +146,8 @@ package enum Counter: Int, CaseIterable, Sendable {
             CellDefinition([.edge, .broadcaster], "connections_accepted", "Connections of clients that were accepted")
         case .connectionsRefused:
             CellDefinition([.edge, .broadcaster], "connections_refused", "Connections of clients closed at a limit")
+        case .acceptPauses:
+            CellDefinition([.edge], "accept_pauses", "Times that new clients had to wait as all connections or descriptors were in use")
         case .upstreamConnections: CellDefinition([.edge], "upstream_connections", "Connections made to the upstream")
         case .clientReceivedBytes: CellDefinition([.edge], "client_received_bytes", "Bytes received from clients")
         case .clientSentBytes: CellDefinition([.edge], "client_sent_bytes", "Bytes sent to clients")

@@ -22,7 +22,8 @@ struct CaptureWriter: ~Copyable {
 
     /// Begins with what the request's head says.
     mutating func begin(
-        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, requestID: borrowing RawSpan, auditID: borrowing RawSpan, acceptedMilliseconds: UInt64
+        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, requestID: borrowing RawSpan, auditID: borrowing RawSpan, acceptedMilliseconds: UInt64,
+        without secrets: Redaction
     ) {
         isOpen = true
         isOverrun = false
@@ -35,8 +36,8 @@ struct CaptureWriter: ~Copyable {
         head.requestIDLength = length(appendRequest(requestID))
         head.auditIDLength = length(appendRequest(auditID))
         head.methodLength = length(appendRequest(bytes.extracting(parsed.methodRange)))
-        head.targetLength = length(appendTarget(parsed, bytes))
-        head.requestFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, to: &request, &isOverrun))
+        head.targetLength = length(appendTarget(parsed, bytes, secrets))
+        head.requestFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, secrets, to: &request, &isOverrun))
     }
 
     /// A length as the head has room for it; a run that is longer than that makes the capture unusable.
@@ -58,9 +59,9 @@ struct CaptureWriter: ~Copyable {
     }
 
     /// The answer's head. Before it, nothing is known of whether there will be anything to audit.
-    mutating func responseHead(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan) {
+    mutating func responseHead(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, without secrets: Redaction) {
         head.status = parsed.status
-        head.responseFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, to: &response, &isOverrun))
+        head.responseFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, secrets, to: &response, &isOverrun))
     }
 
     /// Part of the answer's body.
@@ -135,39 +136,39 @@ struct CaptureWriter: ~Copyable {
     }
 
     /// Path and query, values of secret-looking parameters replaced; cut where the field for its length ends.
-    private mutating func appendTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan) -> Int {
+    private mutating func appendTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction) -> Int {
         let before = request.count
-        let count = appendWholeTarget(parsed, bytes)
+        let count = appendWholeTarget(parsed, bytes, secrets)
         let limit = Int(UInt16.max)
         guard count > limit else { return count }
         request.truncate(to: before + limit)
         return limit
     }
 
-    private mutating func appendWholeTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan) -> Int {
+    private mutating func appendWholeTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction) -> Int {
         var count = appendRequest(bytes.extracting(parsed.pathRange))
         guard parsed.hasQuery else { return count }
         count += append("?")
         let query = bytes.extracting(parsed.queryRange)
+        func byte(_ offset: Int) -> UInt8 { query.unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
         var start = 0
-        while start <= query.byteCount {
+        while start < query.byteCount {
+            // Parameters end at `&`, for some servers at `;` too; a secret goes on to the `&`, as it may hold the other.
             var end = start
             var equals = -1
-            while end < query.byteCount {
-                let byte = query.unsafeLoad(fromByteOffset: end, as: UInt8.self)
-                if byte == UInt8(ascii: "&") { break }
-                if byte == UInt8(ascii: "="), equals < 0 { equals = end }
+            while end < query.byteCount, byte(end) != UInt8(ascii: "&"), byte(end) != UInt8(ascii: ";") {
+                if byte(end) == UInt8(ascii: "="), equals < 0 { equals = end }
                 end += 1
             }
-            if equals >= 0, Redaction.isSecret(query.extracting(start..<equals)) {
+            if equals >= 0, secrets.isSecretParameter(query.extracting(start..<equals)) {
+                while end < query.byteCount, byte(end) != UInt8(ascii: "&") { end += 1 }
                 count += appendRequest(query.extracting(start..<(equals + 1)))
                 count += append(Redaction.replacement)
             } else {
                 count += appendRequest(query.extracting(start..<end))
             }
-            guard end < query.byteCount else { break }
-            count += append("&")
-            start = end + 1
+            start = min(end + 1, query.byteCount)
+            count += appendRequest(query.extracting(end..<start))
         }
         return count
     }
@@ -178,7 +179,7 @@ struct CaptureWriter: ~Copyable {
 
     /// All fields as `name: value` lines, values of secret-looking ones replaced. Runs of other lines are copied as one piece.
     private static func appendFields(
-        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, to chain: inout BlockChain, _ isOverrun: inout Bool
+        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction, to chain: inout BlockChain, _ isOverrun: inout Bool
     ) -> Int {
         let before = chain.count
         var expected = 0
@@ -196,7 +197,7 @@ struct CaptureWriter: ~Copyable {
         var runEnd = runStart
         for index in 0..<parsed.fieldCount {
             let field = parsed.field(index)
-            if Redaction.isSecret(field, in: bytes) {
+            if secrets.isSecret(field, in: bytes) {
                 put(bytes.extracting(runStart..<runEnd), &chain)
                 put(bytes.extracting(field.nameRange), &chain)
                 put(": ", &chain)

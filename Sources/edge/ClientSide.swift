@@ -13,7 +13,8 @@ extension Proxy {
     mutating func clientReady(_ token: Token, _ readiness: Readiness) {
         guard let client = clients.find(token.slot, token.generation) else { return }
         let index = Int(token.slot)
-        if readiness.isBroken { return clientGone(index) }
+        // Of a tunnel both directions may be over in order: what is left is read.
+        if readiness.isBroken, client.pointee.phase != .tunnel || readiness.contains(.failed) { return clientGone(index) }
         if readiness.mayWrite, !client.pointee.output.isEmpty {
             flushClient(index)
             guard clients.find(token.slot, token.generation) != nil else { return }
@@ -34,9 +35,9 @@ extension Proxy {
         case .head: return !client.pointee.closesAfterOutput && client.pointee.output.count < Self.highWater  // else answers pile up
         case .lingering: return true
         case .exchange:
-            guard !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.isResolving else { return false }
+            guard !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.isResolving, !client.pointee.exchange.isAnswered else { return false }
             return client.pointee.exchange.upstream < 0 || upstreams.at(client.pointee.exchange.upstream).pointee.output.count < Self.highWater
-        case .tunnel: return upstreams.at(client.pointee.exchange.upstream).pointee.output.count < Self.highWater
+        case .tunnel: return !client.pointee.hasEnded && upstreams.at(client.pointee.exchange.upstream).pointee.output.count < Self.highWater
         }
     }
 
@@ -54,7 +55,10 @@ extension Proxy {
             if count <= 0 {
                 client.pointee.hasMore = false
                 if count == -Int(EAGAIN) { return }
-                return clientGone(index)
+                guard count == 0, client.pointee.phase == .tunnel else { return clientGone(index) }
+                client.pointee.hasEnded = true
+                endTunnelSides(index)
+                return
             }
             slot.add(.clientReceivedBytes, UInt64(count))
             // A short read has emptied the socket of a client that has not closed; the next bytes come with a new readiness.
@@ -145,6 +149,7 @@ extension Proxy {
             case .exchange:
                 position += requestBody(index, rest)
             case .tunnel:
+                runTunnelClock(index)
                 let upstream = client.pointee.exchange.upstream
                 if !appendUpstream(upstream, rest) { return bytes.count }
                 position = bytes.count
@@ -172,6 +177,7 @@ extension Proxy {
         client.pointee.exchange.requestBodyIsChunked = requestHead.framing == .chunked
         client.pointee.exchange.awaitsContinue = requestHead.expectsContinue
         clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
+        exchangeDeadlines[index] = now &+ exchangeNanoseconds
         name(index, bytes)
         noteRequest(index, bytes)
         if case .length(let count) = requestHead.framing, count > UInt64(settings.maxRequestBodyBytes) {
@@ -226,7 +232,7 @@ extension Proxy {
             withRequestID(client) { requestID in
                 client.pointee.exchange.capture.begin(
                     requestHead, bytes.bytes, requestID: requestID.bytes, auditID: UnsafeRawBufferPointer(room).bytes,
-                    acceptedMilliseconds: wallClock.milliseconds(now))
+                    acceptedMilliseconds: wallClock.milliseconds(now), without: redaction)
             }
         }
     }
@@ -263,7 +269,7 @@ extension Proxy {
                     } else {
                         forwardRequestData(index, data)
                     }
-                    guard clients.find(UInt32(index), generation) != nil, client.pointee.phase == .exchange else { return position }
+                    guard clients.find(UInt32(index), generation) != nil, client.pointee.phase == .exchange, !client.pointee.exchange.isAnswered else { return position }
                 case .needMore, .end: break pieces
                 }
             }
@@ -284,9 +290,9 @@ extension Proxy {
     /// The last byte of the request is on its way: from now on the upstream's time runs.
     mutating func requestEnded(_ index: Int) {
         let client = clients.at(index)
-        clientDeadlines[index] = .max
         let upstream = client.pointee.exchange.upstream
-        guard upstream >= 0 else { return }
+        guard upstream >= 0 else { return }  // waits for an address
+        clientDeadlines[index] = .max
         if client.pointee.exchange.requestBodyIsChunked, !client.pointee.exchange.lastChunkIsWritten {
             client.pointee.exchange.lastChunkIsWritten = true
             guard appendUpstream(upstream, Chunk.last) else { return }
@@ -316,7 +322,7 @@ extension Proxy {
             let before = client.pointee.output.count
             let (sent, isComplete) = client.pointee.output.send(to: client.pointee.descriptor, followedBy: data)
             slot.add(.clientSentBytes, UInt64(max(0, before + data.count - client.pointee.output.count)))
-            if case .broken = sent { client.pointee.exchange.keepAlive = false }
+            if case .broken = sent { client.pointee.exchange.answerIsLost = true }
             if !isComplete { overflowed(client) }
         }
     }
@@ -333,6 +339,7 @@ extension Proxy {
     private func overflowed(_ client: UnsafeMutablePointer<ClientConnection>) {
         cl_reset_on_close(client.pointee.descriptor)
         client.pointee.output.removeAll()
+        client.pointee.exchange.answerIsLost = true
         shutdown(client.pointee.descriptor, Int32(SHUT_RDWR))
     }
 
@@ -349,7 +356,11 @@ extension Proxy {
             if client.pointee.cutsAfterOutput { return freeClient(index) }
             if client.pointee.closesAfterOutput { return linger(index) }
             switch client.pointee.phase {
-            case .exchange where client.pointee.exchange.requestBody.isDone, .tunnel: clientDeadlines[index] = .max
+            case .exchange where client.pointee.exchange.isAnswered: return exchangeEnded(index)
+            case .exchange where client.pointee.exchange.requestBody.isDone: clientDeadlines[index] = .max
+            case .tunnel:
+                runTunnelClock(index)
+                if upstreams.at(client.pointee.exchange.upstream).pointee.hasEnded, endTunnelSides(index) { return }
             case .head where client.pointee.received.isEmpty: clientDeadlines[index] = now &+ idleNanoseconds
             case .head, .exchange, .lingering: break
             }
@@ -363,18 +374,24 @@ extension Proxy {
         }
     }
 
-    /// The answer is complete: the connection waits for its next request, or closes.
+    /// The answer is complete: the exchange ends when its last byte is sent.
     mutating func answerEnded(_ index: Int) {
         let client = clients.at(index)
-        let generation = clients.generation(index)
+        client.pointee.exchange.isAnswered = true
+        if client.pointee.output.isEmpty { exchangeEnded(index) } else { flushClient(index) }
+    }
+
+    /// The connection waits for its next request, or closes.
+    private mutating func exchangeEnded(_ index: Int) {
+        let client = clients.at(index)
+        if client.pointee.exchange.answerIsLost { return clientGone(index) }
         conclude(index)
         let keepAlive = client.pointee.exchange.keepAlive && client.pointee.exchange.requestBody.isDone
         client.pointee.exchange.reset()
         client.pointee.phase = .head
-        if !keepAlive { client.pointee.closesAfterOutput = true }
-        if !client.pointee.output.isEmpty { flushClient(index) } else if !keepAlive { linger(index) }
-        guard keepAlive, clients.find(UInt32(index), generation) != nil else { return }
-        if client.pointee.output.isEmpty { clientDeadlines[index] = now &+ idleNanoseconds }
+        exchangeDeadlines[index] = .max
+        guard keepAlive else { return linger(index) }
+        clientDeadlines[index] = now &+ idleNanoseconds
         resume(index)
     }
 
@@ -409,6 +426,9 @@ extension Proxy {
     mutating func clientTimedOut(_ index: Int) {
         let client = clients.at(index)
         switch client.pointee.phase {
+        case .exchange where client.pointee.exchange.isResolving:
+            client.pointee.exchange.isResolving = false
+            fail(index, "no address of the upstream's host within TRUTHTABLE_CONNECT_TIMEOUT")
         case .head where !client.pointee.received.isEmpty && client.pointee.output.isEmpty && !client.pointee.closesAfterOutput:
             slot.add(.badRequests)
             beginUnparsed(index)
@@ -420,6 +440,18 @@ extension Proxy {
             answer(index, 408, "{\"error\":\"the request's body did not arrive in time\"}", close: true)
         case .head, .lingering: freeClient(index)
         case .exchange, .tunnel: clientGone(index)
+        }
+    }
+    /// The exchange has used up its whole time.
+    mutating func exchangeTimedOut(_ index: Int) {
+        let client = clients.at(index)
+        exchangeDeadlines[index] = .max
+        guard client.pointee.phase == .exchange, client.pointee.output.isEmpty else { return clientGone(index) }  // it takes too long to read
+        abandonUpstream(index)
+        if !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.answerBegan {
+            answer(index, 408, "{\"error\":\"the request's body did not arrive in time\"}", close: true)
+        } else {
+            fail(index, "no whole answer within TRUTHTABLE_EXCHANGE_TIMEOUT")
         }
     }
 }

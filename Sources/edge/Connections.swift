@@ -1,6 +1,7 @@
 // What the edge knows of a client's connection, of the exchange on it, and of a connection to an upstream.
 import EventLoop
 import HTTP
+import Outbound
 import TLS
 
 /// A client's connection: one exchange at a time, requests sent ahead wait in `received` or in the kernel.
@@ -17,6 +18,8 @@ struct ClientConnection: ~Copyable {
 
     let descriptor: Int32
     let isLoopback: Bool
+    /// In TRUTHTABLE_TRUSTED_PROXIES: what it says of its client counts.
+    let isTrusted: Bool
     /// Numeric, for X-Forwarded-For and the log.
     var address: InlineArray<46, UInt8>
     let addressLength: Int
@@ -34,15 +37,21 @@ struct ClientConnection: ~Copyable {
     var isHeldUp = false
     /// It has closed its side, perhaps behind bytes that are not read yet.
     var mayHaveEnded = false
+    /// ... of a tunnel, and all was read.
+    var hasEnded = false
     /// Close once `output` is empty.
     var closesAfterOutput = false
     /// ... without lingering: the answer was cut, and the client shall see that.
     var cutsAfterOutput = false
     var exchange: Exchange
 
-    init(descriptor: Int32, isLoopback: Bool, address: InlineArray<46, UInt8>, addressLength: Int, outputPool: BlockPool, capturePool: BlockPool) {
+    init(
+        descriptor: Int32, isLoopback: Bool, isTrusted: Bool, address: InlineArray<46, UInt8>, addressLength: Int, outputPool: BlockPool,
+        capturePool: BlockPool
+    ) {
         self.descriptor = descriptor
         self.isLoopback = isLoopback
+        self.isTrusted = isTrusted
         self.address = address
         self.addressLength = addressLength
         output = BlockChain(in: outputPool)
@@ -74,6 +83,10 @@ struct Exchange: ~Copyable {
     var requestBytes: UInt64 = 0
     var answerFraming = AnswerFraming.none
     var answerBegan = false
+    /// All of the answer has been handed to `output`: the exchange is over when that is sent.
+    var isAnswered = false
+    /// A part of the answer could not be handed on: the client has left, or there was no memory.
+    var answerIsLost = false
     var answerBytes: UInt64 = 0
     var status: UInt16 = 0
     /// A copy of the head for the one repetition that GET and HEAD are allowed; empty for all else.
@@ -85,7 +98,7 @@ struct Exchange: ~Copyable {
     /// The path, cut, for the line of a failure.
     var path = InlineArray<120, UInt8>(repeating: 0)
     var pathLength = 0
-    /// Method and whole path, kept for the access log only.
+    /// The part of the access log's line that the request's head tells; only with that log.
     var logLine = ByteBuffer()
     /// The body, held back until it is known whether test mode answers.
     var heldBody = ByteBuffer()
@@ -116,6 +129,8 @@ struct Exchange: ~Copyable {
         requestBytes = 0
         answerFraming = .none
         answerBegan = false
+        isAnswered = false
+        answerIsLost = false
         answerBytes = 0
         status = 0
         repetition.removeAll()
@@ -156,8 +171,10 @@ struct UpstreamConnection: ~Copyable {
     var hasMore = false
     /// The peer has closed or failed, perhaps behind bytes that are not read yet.
     var mayHaveEnded = false
-    /// What else to try when this address fails.
-    var addressIndex = 0
+    /// ... of a tunnel, and all was read.
+    var hasEnded = false
+    /// While connecting to one of several addresses: which, and what else to try.
+    var addresses: AddressCursor?
 
     init(descriptor: Int32, target: Int, phase: Phase, client: Int, outputPool: BlockPool) {
         self.descriptor = descriptor

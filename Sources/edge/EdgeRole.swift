@@ -13,12 +13,16 @@ struct EdgeRole: RoleLogic, ~Copyable {
     static var role: ProcessRole { .edge }
 
     private static let sweepInterval: Duration = .milliseconds(250)
+    /// How long a reader of the access log that does not read can hold up the end.
+    private static let logPatience: Duration = .seconds(1)
 
     private let birth: Birth
     private let listener: Int32
     private var isListening = true
     private var proxy: Proxy
     private var attached: Attach?
+    /// After the last exchange of a drain: until when the access log may still be written.
+    private var logLimit: Instant?
 
     init(_ birth: Birth) throws(RoleFailure) {
         let settings = birth.settings
@@ -38,6 +42,11 @@ struct EdgeRole: RoleLogic, ~Copyable {
         birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
         proxy = Proxy(
             settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: tls, resolver: resolver, accessLog: accessLog)
+        if proxy.clients.capacity < settings.maxConnections {
+            birth.log.warn(
+                "Open files are few: raise their limit (ulimit -n, LimitNOFILE=) to have all of TRUTHTABLE_MAX_CONNECTIONS",
+                ["connections": .number(proxy.clients.capacity), "max_connections": .number(settings.maxConnections)])
+        }
         self.listener = listener
         self.birth = birth
     }
@@ -66,6 +75,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
     mutating func peerEnded(_ ended: PeerEnded) {}
 
     mutating func handle(_ batch: ReadyBatch) {
+        for (token, readiness) in batch where token.kind == EdgeToken.upstream && readiness.mayRead { proxy.idleUpstreamReady(token, readiness) }
         for (token, readiness) in batch { handle(token, readiness) }
     }
 
@@ -96,6 +106,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
     mutating func turnEnded() {
         proxy.continueReading()
         if !proxy.captures.isEmpty { captureChannelEnded(proxy.captures.flush(in: birth.loop)) }
+        if !isListening, logLimit == nil, proxy.isIdle, proxy.captures.isEmpty { logLimit = birth.loop.now + Self.logPatience }
     }
 
     private mutating func captureChannelEnded(_ end: ChannelEnd?) {
@@ -113,5 +124,9 @@ struct EdgeRole: RoleLogic, ~Copyable {
         close(listener)
     }
 
-    var isDrained: Bool { proxy.isIdle && proxy.captures.isEmpty }
+    /// The sweep's alarm asks again and again.
+    var isDrained: Bool {
+        guard proxy.isIdle, proxy.captures.isEmpty, let logLimit else { return false }
+        return proxy.accessLog?.isWritten ?? true || birth.loop.now >= logLimit
+    }
 }

@@ -9,6 +9,9 @@ extension Proxy {
         .none.with(.host).with(.contentLength).with(.xForwardedFor).with(.xForwardedProto).with(.xRequestID)
     }
 
+    /// ... and of a client that is not in the list of those who are trusted.
+    private static var untrustedFields: FieldNames { requestFields.with(.forwarded).with(.xForwardedHost) }
+
     /// Sends the request's head to a target; its body follows as it comes.
     mutating func forward(_ index: Int, _ bytes: UnsafeRawBufferPointer, to target: Int) {
         let client = clients.at(index)
@@ -40,17 +43,20 @@ extension Proxy {
         var sink = ByteSink(scratch)
         target.pointee.basePath.withUnsafeBytes { sink.appendRequestLine(requestHead, bytes, prefix: $0.bytes) }
         target.pointee.hostField.withUnsafeBytes { sink.appendField("Host", $0.bytes) }
-        sink.appendFields(requestHead, bytes, except: Self.requestFields)
+        let mayAdd = client.pointee.isTrusted || !trustIsListed
+        sink.appendFields(requestHead, bytes, except: mayAdd ? Self.requestFields : Self.untrustedFields)
 
         sink.append("X-Forwarded-For: ")
-        var next = requestHead.firstIndex(of: .xForwardedFor)
+        var next = mayAdd ? requestHead.firstIndex(of: .xForwardedFor) : nil
         while let field = next {
             sink.append(bytes, requestHead.field(field).valueRange)
             sink.append(", ")
             next = requestHead.nextIndex(of: .xForwardedFor, after: field)
         }
-        withUnsafeBytes(of: &client.pointee.address) { sink.append(UnsafeRawBufferPointer(rebasing: $0[..<client.pointee.addressLength]).bytes) }
-        sink.append("\r\nX-Forwarded-Proto: http\r\nX-Request-ID: ")
+        appendAddress(client, &sink)
+        sink.append("\r\nX-Forwarded-Proto: ")
+        sink.append(client.pointee.isTrusted ? forwardedProtocol(bytes) : "http")
+        sink.append("\r\nX-Request-ID: ")
         withRequestID(client) { sink.append($0.bytes) }
         sink.append("\r\n")
         if !requestHead.contains(.userAgent) { sink.append("User-Agent: TruthTable-Proxy/1.0\r\n") }
@@ -65,6 +71,12 @@ extension Proxy {
         }
         sink.endHead()
         return sink.overflowed ? 0 : sink.count
+    }
+
+    /// What a trusted peer says that its client spoke.
+    private func forwardedProtocol(_ bytes: RawSpan) -> StaticString {
+        guard let range = requestHead.value(of: .xForwardedProto), range.count == 5, contains(bytes.extracting(range), "https") else { return "http" }
+        return "https"
     }
 
     /// Data of a request's body, framed for the upstream.
@@ -126,6 +138,7 @@ extension Proxy {
         let client = clients.at(index)
         let connection = upstreams.at(upstream)
         connection.pointee.answerBegan = true
+        upstreamDeadlines[upstream] = now &+ answerIdleNanoseconds
         connection.pointee.keepAlive = answerHead.keepAlive
         connection.pointee.answer = BodyReader(answerHead.framing)
         client.pointee.exchange.status = answerHead.status
@@ -133,7 +146,7 @@ extension Proxy {
         slot.observe(.upstreamFirstByte, microseconds: (now &- client.pointee.exchange.began) / 1000)
         if client.pointee.exchange.capture.isActive {
             if isAudited(bytes.bytes) {
-                client.pointee.exchange.capture.responseHead(answerHead, bytes.bytes)
+                client.pointee.exchange.capture.responseHead(answerHead, bytes.bytes, without: redaction)
             } else {
                 client.pointee.exchange.capture.discard()
             }

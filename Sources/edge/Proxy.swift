@@ -55,6 +55,8 @@ struct Proxy: ~Copyable {
     /// reads a few pages.
     let clientDeadlines: UnsafeMutablePointer<UInt64>
     let upstreamDeadlines: UnsafeMutablePointer<UInt64>
+    /// When the exchange of a client must be over, whatever it does.
+    let exchangeDeadlines: UnsafeMutablePointer<UInt64>
 
     var targets: [UnsafeMutablePointer<Target>]
     var requestHead = HeadParser()
@@ -66,6 +68,8 @@ struct Proxy: ~Copyable {
     var resolver: Resolver
     var namer = ExchangeNamer()
     var wallClock: WallClock
+    var perAddress: AddressCounts
+    let redaction: Redaction
     /// Slots whose kernel buffers may hold more than one turn's share, and clients that were held up: they go on in the next
     /// turn.
     var readAgain: [(isClient: Bool, slot: UInt32, generation: UInt32)] = []
@@ -74,10 +78,14 @@ struct Proxy: ~Copyable {
     // Settings as the hot path wants them.
     let captureLimit: Int
     let capturesEnabled: Bool
+    let trustIsListed: Bool
     let headNanoseconds: UInt64
     let idleNanoseconds: UInt64
     let bodyNanoseconds: UInt64
     let upstreamNanoseconds: UInt64
+    let answerIdleNanoseconds: UInt64
+    let exchangeNanoseconds: UInt64
+    let tunnelNanoseconds: UInt64
     let connectNanoseconds: UInt64
     let poolNanoseconds: UInt64
 
@@ -96,10 +104,11 @@ struct Proxy: ~Copyable {
         limits = HeadLimits(headBytes: settings.maxHeadBytes, fieldCount: settings.maxHeaderFields, targetBytes: settings.maxTargetBytes)
         outputPool = BlockPool(limitBytes: 256 << 20)
         capturePool = BlockPool(limitBytes: settings.captureMemoryBytes)
-        let capacity = settings.maxConnections
+        let capacity = Self.connections(settings)
         clients = Slab(capacity: capacity)
         upstreams = Slab(capacity: capacity + settings.upstreamIdleConnections)
         clientDeadlines = .allocate(capacity: capacity)
+        exchangeDeadlines = .allocate(capacity: capacity)
         upstreamDeadlines = .allocate(capacity: capacity + settings.upstreamIdleConnections)
         readBuffer = .allocate(byteCount: Self.readBytes, alignment: 64)
         scratch = .allocate(byteCount: 2 * settings.maxHeadBytes + 4096, alignment: 64)
@@ -111,12 +120,18 @@ struct Proxy: ~Copyable {
         captures = CaptureOutbox(
             pool: capturePool, slot: slot, sentBefore: slot.value(.captureSent), capacity: settings.captureMemoryBytes / 4096)
         wallClock = WallClock()
+        perAddress = AddressCounts(limit: settings.maxConnectionsPerAddress)
+        redaction = Redaction(furtherWords: settings.redactNames)
         captureLimit = settings.captureBodyLimitBytes
         capturesEnabled = settings.auditEnabled
+        trustIsListed = settings.trustedProxies.isListed
         headNanoseconds = UInt64(settings.headTimeout.nanoseconds)
         idleNanoseconds = UInt64(settings.keepAliveTimeout.nanoseconds)
         bodyNanoseconds = UInt64(settings.bodyIdleTimeout.nanoseconds)
         upstreamNanoseconds = UInt64(settings.upstreamTimeout.nanoseconds)
+        answerIdleNanoseconds = UInt64(settings.answerIdleTimeout.nanoseconds)
+        exchangeNanoseconds = UInt64(settings.exchangeTimeout.nanoseconds)
+        tunnelNanoseconds = UInt64(settings.tunnelIdleTimeout.nanoseconds)
         connectNanoseconds = UInt64(settings.connectTimeout.nanoseconds)
         poolNanoseconds = UInt64(settings.upstreamIdleTimeout.nanoseconds)
     }
@@ -133,6 +148,9 @@ struct Proxy: ~Copyable {
         for index in 0..<clients.highWater where clientDeadlines[index] <= now && clients.isLive(index) {
             clientTimedOut(index)
         }
+        for index in 0..<clients.highWater where exchangeDeadlines[index] <= now && clients.isLive(index) {
+            exchangeTimedOut(index)
+        }
         for index in 0..<upstreams.highWater where upstreamDeadlines[index] <= now && upstreams.isLive(index) {
             upstreamTimedOut(index)
         }
@@ -141,6 +159,7 @@ struct Proxy: ~Copyable {
         slot.set(.upstreamConnectionsIdle, targets[Self.mainTarget].pointee.idle.count)
         slot.set(.captureMemoryBytes, capturePool.usedBytes)
         slot.set(.captureBacklog, captures.waitingFrames)
+        if let accessLog { slot.add(.logLinesDropped, accessLog.takeDropped()) }
     }
 
     /// Reads on where a turn's share was used up, and where somebody need not wait any more.
@@ -235,7 +254,7 @@ struct Proxy: ~Copyable {
                 client.pointee.exchange.capture.discard()
             }
         }
-        if accessLog != nil { writeAccessLog(index, duration: duration, flags) }
+        if let accessLog { writeAccessLog(accessLog, index, duration: duration, flags) }
     }
 
     private func microseconds(_ from: UInt64, _ to: UInt64) -> UInt32 { to > from ? UInt32(clamping: (to - from) / 1000) : 0 }

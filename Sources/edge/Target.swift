@@ -20,6 +20,8 @@ struct Target: ~Copyable {
     /// Slots of idle connections, the last used at the end.
     var idle: [Int] = []
     let idleLimit: Int
+    /// The address that answered when those before it did not; goes first.
+    var preferred: String?
     /// Clients that wait for the host's addresses.
     var resolving: [Int] = []
 

@@ -1,9 +1,11 @@
-// Connections that speak WebSocket: bytes both ways, for as long as both sides live.
+// Connections that speak WebSocket: bytes both ways, until both sides have ended.
 import EventLoop
+import Glibc
 import HTTP
+import TLS
 
 extension Proxy {
-    /// 101: both connections become one, for as long as both live.
+    /// 101: both connections become one. Each side's end is passed on behind its last bytes; the other direction goes on.
     mutating func beginTunnel(_ upstream: Int, _ index: Int, _ head: UnsafeRawBufferPointer, _ rest: UnsafeRawBufferPointer) {
         let client = clients.at(index)
         guard client.pointee.exchange.wantsTunnel, answerHead.upgrade == .webSocket else {
@@ -20,7 +22,8 @@ extension Proxy {
         client.pointee.exchange.answerBegan = true
         client.pointee.phase = .tunnel
         upstreams.at(upstream).pointee.phase = .tunnel
-        clientDeadlines[index] = .max
+        runTunnelClock(index)
+        exchangeDeadlines[index] = .max
         upstreamDeadlines[upstream] = .max
         appendClient(client, UnsafeRawBufferPointer(rebasing: scratch[..<sink.count]))
         if !rest.isEmpty { appendClient(client, rest) }
@@ -30,5 +33,44 @@ extension Proxy {
             if sent { flushUpstream(upstream) }
         }
         if clients.isLive(index) { resume(index) }
+    }
+
+    /// Something was said: the time of silence begins anew. A side that has ended gives the other one less time, as most of
+    /// those that end do not wait for anything.
+    func runTunnelClock(_ index: Int) {
+        let client = clients.at(index)
+        let isHalf = client.pointee.hasEnded || upstreams.at(client.pointee.exchange.upstream).pointee.hasEnded
+        clientDeadlines[index] = now &+ (isHalf ? bodyNanoseconds : tunnelNanoseconds)
+    }
+
+    /// Passes on the end of a side whose bytes have all been sent on; the tunnel is over when both have ended. True when it is.
+    @discardableResult  // most callers are done with the client anyway
+    mutating func endTunnelSides(_ index: Int) -> Bool {
+        let client = clients.at(index)
+        let connection = upstreams.at(client.pointee.exchange.upstream)
+        let clientIsDone = client.pointee.hasEnded && connection.pointee.output.isEmpty
+        let upstreamIsDone = connection.pointee.hasEnded && client.pointee.output.isEmpty
+        if clientIsDone, upstreamIsDone {
+            clientGone(index)
+            return true
+        }
+        if clientIsDone {
+            if connection.pointee.tls != nil { connection.pointee.tls!.close() }
+            shutdown(connection.pointee.descriptor, Int32(SHUT_WR))
+        }
+        if upstreamIsDone { shutdown(client.pointee.descriptor, Int32(SHUT_WR)) }
+        runTunnelClock(index)
+        return false
+    }
+
+    /// The upstream's connection is broken: what it did say still goes out, then the client's ends too.
+    mutating func breakTunnel(_ index: Int) {
+        let client = clients.at(index)
+        conclude(index, flags: .upstreamBroken)
+        abandonUpstream(index)
+        client.pointee.exchange.reset()
+        client.pointee.phase = .head
+        client.pointee.closesAfterOutput = true
+        if client.pointee.output.isEmpty { linger(index) } else { flushClient(index) }
     }
 }

@@ -2,6 +2,7 @@
 import CLinux
 import EventLoop
 import Glibc
+import Outbound
 import TLS
 
 extension Proxy {
@@ -29,44 +30,58 @@ extension Proxy {
                 fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(-result))")
                 return false
             }
-            return adopt(index, number, isPending: pending, addressIndex: 0)
+            return adopt(index, number, isPending: pending, cursor: nil, deadline: now &+ connectNanoseconds)
         case .tcp(let host, _):
             switch resolver.lookup(host, now: loop.now) {
-            case .addresses(let addresses): return connect(index, addresses, from: 0)
+            case .addresses(let addresses):
+                let cursor = AddressCursor(addresses, deadline: loop.now + settings.connectTimeout, preferred: target.pointee.preferred)
+                return connectNext(index, cursor)
             case .failed(let reason):
                 fail(index, "cannot resolve \(host): \(reason)")
                 return false
             case .pending:
                 target.pointee.resolving.append(index)
                 client.pointee.exchange.isResolving = true
+                clientDeadlines[index] = now &+ connectNanoseconds
                 return false
             }
         }
     }
 
-    /// Tries the addresses in order until one connects or is on its way.
-    private mutating func connect(_ index: Int, _ addresses: [String], from first: Int) -> Bool {
+    /// Tries the addresses that are left until one connects or is on its way.
+    private mutating func connectNext(_ index: Int, _ addresses: AddressCursor) -> Bool {
+        var cursor = addresses
         let target = targets[clients.at(index).pointee.exchange.target]
         guard case .tcp(_, let port) = target.pointee.endpoint else { return false }
-        var lastError: Int32 = 0
-        for addressIndex in first..<max(first, addresses.count) {
+        while let (address, until) = cursor.next(now: loop.now) {
             var number: Int32 = -1
             var pending = false
-            let result = cl_connect_tcp(addresses[addressIndex], port, &number, &pending)
-            if result == 0 { return adopt(index, number, isPending: pending, addressIndex: addressIndex) }
-            lastError = -result
+            var result = cl_connect_tcp(address, port, &number, &pending)
+            // Idle connections are the first that give way when descriptors run out.
+            while result == -EMFILE || result == -ENFILE, dropIdle() { result = cl_connect_tcp(address, port, &number, &pending) }
+            if result == 0 { return adopt(index, number, isPending: pending, cursor: cursor, deadline: until.nanoseconds) }
+            cursor.failed(SystemError.text(-result))
         }
-        fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(lastError))")
+        fail(index, "cannot connect to \(target.pointee.name): \(cursor.failure)")
         return false
     }
 
-    private mutating func adopt(_ index: Int, _ number: Int32, isPending: Bool, addressIndex: Int) -> Bool {
+    /// Closes the idle connection that was used longest ago; false when there is none.
+    private mutating func dropIdle() -> Bool {
+        for target in targets where !target.pointee.idle.isEmpty {
+            freeUpstream(target.pointee.idle.removeFirst())
+            return true
+        }
+        return false
+    }
+
+    private mutating func adopt(_ index: Int, _ number: Int32, isPending: Bool, cursor: AddressCursor?, deadline: UInt64) -> Bool {
         let client = clients.at(index)
         let target = targets[client.pointee.exchange.target]
         cl_set_nodelay(number)
         var connection = UpstreamConnection(
-            descriptor: number, target: client.pointee.exchange.target, phase: isPending ? .connecting : .active, client: index, outputPool: outputPool)
-        connection.addressIndex = addressIndex
+            descriptor: number, target: client.pointee.exchange.target, phase: .connecting, client: index, outputPool: outputPool)
+        connection.addresses = cursor
         connection.isEstablished = target.pointee.tls == nil
         if let context = target.pointee.tls, case .tcp(let host, _) = target.pointee.endpoint {
             do throws(TLSError) {
@@ -82,7 +97,7 @@ extension Proxy {
             fail(index, "no room for another connection to \(target.pointee.name)")
             return false
         }
-        upstreamDeadlines.advanced(by: upstream).initialize(to: now &+ connectNanoseconds)
+        upstreamDeadlines.advanced(by: upstream).initialize(to: deadline)
         client.pointee.exchange.upstream = upstream
         let token = Token(kind: EdgeToken.upstream, slot: UInt32(upstream), generation: generation)
         guard (try? loop.add(number, [.readable, .writable, .peerClosed, .edgeTriggered], token)) != nil else {
@@ -92,7 +107,37 @@ extension Proxy {
             return false
         }
         slot.add(.upstreamConnections)
+        if !isPending { connected(upstream) }
         return true
+    }
+
+    /// The address answered. One behind dead ones goes first from now on; while the first one works, the order of the look-up
+    /// counts, which may spread the load.
+    func connected(_ upstream: Int) {
+        let connection = upstreams.at(upstream)
+        connection.pointee.phase = .active
+        if let addresses = connection.pointee.addresses {
+            if !addresses.isAtFirst { targets[connection.pointee.target].pointee.preferred = addresses.address }
+            upstreamDeadlines[upstream] = addresses.deadline.nanoseconds  // what is left is for agreeing on TLS
+            connection.pointee.addresses = nil
+        }
+        runClock(upstream)
+    }
+
+    /// The address did not answer: what waits for the connection goes to the next one.
+    mutating func connectFailed(_ upstream: Int, _ code: Int32) {
+        let connection = upstreams.at(upstream)
+        let index = connection.pointee.client
+        let addresses = connection.pointee.addresses
+        let target = targets[connection.pointee.target]
+        var waiting = BlockChain(in: outputPool)
+        swap(&waiting, &connection.pointee.output)
+        freeUpstream(upstream)
+        clients.at(index).pointee.exchange.upstream = -1
+        guard var addresses else { return fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(code))") }
+        addresses.failed(SystemError.text(code))
+        guard connectNext(index, addresses) else { return }
+        swap(&waiting, &upstreams.at(clients.at(index).pointee.exchange.upstream).pointee.output)
     }
 
     /// Look-ups have ended: exchanges that waited for them go on.
@@ -104,6 +149,7 @@ extension Proxy {
             for index in waiting where clients.isLive(index) && clients.at(index).pointee.exchange.isResolving {
                 let client = clients.at(index)
                 client.pointee.exchange.isResolving = false
+                clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
                 guard client.pointee.phase == .exchange, connect(index, fresh: true) else { continue }
                 var head = ByteBuffer()
                 swap(&head, &client.pointee.exchange.heldHead)
@@ -118,22 +164,12 @@ extension Proxy {
         }
     }
 
-    mutating func connectFailed(_ upstream: Int, _ code: Int32) {
-        let connection = upstreams.at(upstream)
-        let index = connection.pointee.client
-        let next = connection.pointee.addressIndex + 1
-        let target = targets[connection.pointee.target]
-        // What waits for the connection goes to the next address.
-        var waiting = BlockChain(in: outputPool)
-        swap(&waiting, &connection.pointee.output)
-        freeUpstream(upstream)
-        guard index >= 0 else { return }
-        clients.at(index).pointee.exchange.upstream = -1
-        if case .tcp(let host, _) = target.pointee.endpoint, case .addresses(let addresses) = resolver.lookup(host, now: loop.now), next < addresses.count {
-            guard connect(index, addresses, from: next) else { return }
-            swap(&waiting, &upstreams.at(clients.at(index).pointee.exchange.upstream).pointee.output)
-            return
-        }
-        fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(code))")
+    // MARK: Idle connections
+
+    /// An idle connection that something is to be read from is over, or has said what nobody asked: it must be gone before
+    /// the requests of the same turn choose their connections. A request on it could be lost, and a POST is never repeated.
+    mutating func idleUpstreamReady(_ token: Token, _ readiness: Readiness) {
+        guard let connection = upstreams.find(token.slot, token.generation), connection.pointee.phase == .idle else { return }
+        upstreamReady(token, readiness)
     }
 }

@@ -17,9 +17,10 @@ extension Proxy {
             guard readiness.mayWrite || readiness.isBroken else { return }
             let error = cl_socket_error(connection.pointee.descriptor)
             guard error == 0 else { return connectFailed(upstream, -error) }
-            connection.pointee.phase = .active
-            runClock(upstream)
+            connected(upstream)
         }
+        // It ended before, in order, which hides from reads that it is broken now.
+        if connection.pointee.hasEnded, readiness.contains(.failed) { return breakTunnel(connection.pointee.client) }
         if readiness.mayWrite || connection.pointee.tls != nil {
             flushUpstream(upstream)
             guard upstreams.find(token.slot, token.generation) != nil else { return }
@@ -45,7 +46,7 @@ extension Proxy {
         // An upstream that was asked whether to go on has to say so.
         let isAsked = client.pointee.exchange.awaitsContinue && client.pointee.exchange.requestBytes == 0
         let waitsForClient = connection.pointee.isPaused || (isSending && !isAsked && connection.pointee.output.isEmpty)
-        upstreamDeadlines[upstream] = waitsForClient ? .max : now &+ upstreamNanoseconds
+        upstreamDeadlines[upstream] = waitsForClient ? .max : now &+ (connection.pointee.answerBegan ? answerIdleNanoseconds : upstreamNanoseconds)
         guard isSending, client.pointee.phase == .exchange else { return }
         // A client that is not read from cannot be late.
         if connection.pointee.output.count >= Self.highWater {
@@ -86,6 +87,7 @@ extension Proxy {
         if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
         // The client may have been held up by this upstream, and the socket may have taken what waited bit by bit.
         if connection.pointee.output.count < Self.lowWater { resume(index) }
+        if client.pointee.hasEnded, connection.pointee.output.isEmpty { endTunnelSides(index) }
     }
 
     /// Nil when all is written or the connection takes no more for now; else what went wrong.
@@ -157,6 +159,7 @@ extension Proxy {
         let generation = clients.generation(index)
         let upstreamGeneration = upstreams.generation(upstream)
         if connection.pointee.phase == .tunnel {
+            runTunnelClock(index)
             appendClient(clients.at(index), bytes)
         } else if connection.pointee.received.isEmpty {
             consumeAnswer(upstream, index, bytes)
@@ -278,14 +281,9 @@ extension Proxy {
         switch connection.pointee.phase {
         case .idle: freeIdle(upstream)
         case .tunnel:
-            let client = clients.at(index)
-            client.pointee.exchange.upstream = -1
-            freeUpstream(upstream)
-            conclude(index)
-            client.pointee.exchange.reset()
-            client.pointee.phase = .head
-            client.pointee.closesAfterOutput = true
-            if client.pointee.output.isEmpty { linger(index) } else { flushClient(index) }
+            connection.pointee.hasEnded = true
+            connection.pointee.hasMore = false
+            endTunnelSides(index)
         case .connecting, .active:
             if connection.pointee.answerBegan, connection.pointee.answer.endsWithConnection {
                 finishAnswer(upstream, index)
@@ -301,7 +299,7 @@ extension Proxy {
         let index = connection.pointee.client
         switch connection.pointee.phase {
         case .idle: return freeIdle(upstream)
-        case .tunnel: return upstreamEnded(upstream)
+        case .tunnel: return breakTunnel(index)
         case .connecting, .active: break
         }
         let client = clients.at(index)
@@ -383,8 +381,8 @@ extension Proxy {
         case .active:
             // It is slow, not dead: there is nothing to gain by asking again.
             clients.at(connection.pointee.client).pointee.exchange.repetition.removeAll()
-            upstreamFailed(upstream, connection.pointee.answerBegan ? "no byte of the answer within TRUTHTABLE_UPSTREAM_TIMEOUT" : "no answer within TRUTHTABLE_UPSTREAM_TIMEOUT")
-        case .tunnel: upstreamEnded(upstream)
+            upstreamFailed(upstream, connection.pointee.answerBegan ? "no byte of the answer within TRUTHTABLE_ANSWER_IDLE_TIMEOUT" : "no answer within TRUTHTABLE_UPSTREAM_TIMEOUT")
+        case .tunnel: break  // its time is its client's
         }
     }
 }

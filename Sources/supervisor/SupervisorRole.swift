@@ -165,6 +165,10 @@ final class SupervisorRole {
                 return advanceDrain()
             }
             if child.policy.alarm(at: loop.now) == .start { restart(child) }
+        case Kind.death:
+            guard let child = child(token) else { return }
+            reap(child)
+            if self.child(token) != nil, child.isAlive { loop.schedule(token, after: Self.heartbeat) }
         case Kind.heartbeat:
             checkHearts()
             loop.schedule(Token(kind: Kind.heartbeat), after: Self.heartbeat)
@@ -204,7 +208,9 @@ final class SupervisorRole {
             child.control = try ControlChannel(control, in: loop, token: token(Kind.control, child))
         } catch {
             log.error("Cannot start a process", ["role": .string(child.place.description), "cause": .string("\(error)")])
-            if child.pid != 0 { _ = cl_signal_group(child.pid, SIGKILL) } else { ended(child) }
+            guard child.pid != 0 else { return ended(child) }
+            _ = cl_signal_group(child.pid, SIGKILL)
+            loop.schedule(token(Kind.death, child), after: Self.heartbeat)  // nothing may be there to report its end
         }
     }
 

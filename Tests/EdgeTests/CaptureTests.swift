@@ -25,7 +25,8 @@ private struct Written {
         let bytes = Array(request.utf8)
         var position = 0
         _ = try parser.parseRequest(bytes.span.bytes, from: &position, limits: HeadLimits(headBytes: 256 << 10, targetBytes: 128 << 10))
-        writer.writer.begin(parser, bytes.span.bytes, requestID: Array("req".utf8).span.bytes, auditID: Array("aud".utf8).span.bytes, acceptedMilliseconds: 7)
+        writer.writer.begin(parser, bytes.span.bytes, requestID: Array("req".utf8).span.bytes, auditID: Array("aud".utf8).span.bytes, acceptedMilliseconds: 7,
+            without: Redaction(furtherWords: []))
     }
 
     func request(_ data: [UInt8], limit: Int) { data.withUnsafeBytes { writer.writer.requestBody($0, limit: limit) } }
@@ -36,7 +37,7 @@ private struct Written {
         let bytes = Array(head.utf8)
         var position = 0
         _ = try parser.parseResponse(bytes.span.bytes, to: .get, from: &position)
-        writer.writer.responseHead(parser, bytes.span.bytes)
+        writer.writer.responseHead(parser, bytes.span.bytes, without: Redaction(furtherWords: []))
     }
 
     /// Nil when the writer had no room.

@@ -27,95 +27,6 @@ extension Exchanges {
             world.settle()
         }
 
-        @Test func `a tunnel whose client leaves together with its last bytes ends`() throws {
-            let world = try World()
-            let (client, upstream) = try tunnel(world)
-            client.say("last")
-            client.finish()
-            world.wait("the last bytes") { upstream.has("last") }
-            world.wait("the end") { upstream.end != nil && world.upstreamCount == 0 }
-            world.settle()
-        }
-
-        private func tunnel(_ world: World) throws -> (client: Peer, upstream: Peer) {
-            let client = try world.connect()
-            client.say(head("GET /chat HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket", "X-Request-ID: t"))
-            let upstream = try world.upstream(0)
-            world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
-            upstream.say(head("HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket"))
-            world.wait("101") { client.ends(with: "\r\n\r\n") }
-            client.forget()
-            upstream.forget()
-            return (client, upstream)
-        }
-
-        @Test func `a tunnel is concluded once, whoever ends it`() throws {
-            for endedByClient in [true, false] {
-                let world = try World()
-                let (client, upstream) = try tunnel(world)
-                client.say("hi")
-                world.wait("hi") { upstream.text == "hi" }
-                upstream.say("ho")
-                world.wait("ho") { client.text == "ho" }
-                if endedByClient { client.close() } else { upstream.close() }
-                world.wait("the end") { endedByClient ? upstream.end != nil : client.end != nil }
-                #expect(world.slot.value(.responses1xx) == 1, "ended by client: \(endedByClient)")
-                world.settle()
-            }
-        }
-
-        /// Says as much as makes something wait for a client that does not read, and not so much that the upstream is held up.
-        private func fill(_ world: World, from upstream: Peer) {
-            let piece = [UInt8](repeating: 120, count: 32 << 10)
-            world.wait("something to wait") {
-                if upstream.unsent == 0, world.outputBytes == 0 { upstream.say(piece) }
-                return upstream.unsent == 0 && world.outputBytes > 0
-            }
-        }
-
-        @Test func `a tunnel's upstream ends while its client is slow`() throws {
-            let world = try World()
-            let (client, upstream) = try tunnel(world)
-            client.isReading = false
-            fill(world, from: upstream)
-            upstream.close()
-            world.wait("the upstream's end") { world.upstreamCount == 0 }
-            client.say("more")
-            world.turns()
-            client.isReading = true
-            world.wait("the end") { client.end != nil }
-            world.settle()
-        }
-
-        @Test func `a tunnel that was slow once lives on`() throws {
-            let world = try World(World.settings { $0.bodyIdleTimeout = .milliseconds(300) })
-            let (client, upstream) = try tunnel(world)
-            client.isReading = false
-            upstream.say([UInt8](repeating: 120, count: 8 << 20))
-            world.wait("a full tunnel") { world.outputBytes > 200 << 10 }
-            client.isReading = true
-            world.wait("all bytes") { client.received.count == 8 << 20 }
-            let start = Instant.now
-            world.wait("time to pass") { start.duration(to: .now) > .milliseconds(700) }
-            #expect(client.end == nil)
-            upstream.say("y")
-            world.wait("one more") { client.received.count == 8 << 20 + 1 }
-            world.settle()
-        }
-
-        @Test func `frames that a client sends before it has its 101 are not forgotten`() throws {
-            let world = try World()
-            let client = try world.connect()
-            client.say(head("GET /chat HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket", "X-Request-ID: t"))
-            let upstream = try world.upstream(0)
-            world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
-            client.say("early")
-            world.turns()
-            upstream.say(head("HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket"))
-            world.wait("the early frame") { upstream.ends(with: "early") }
-            world.settle()
-        }
-
         // MARK: The upstream fails
 
         @Test func `requests sent ahead of a failed one are answered`() throws {
@@ -254,7 +165,7 @@ extension Exchanges {
             let upstream = try world.upstream(0)
             world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
             upstream.say(head("HTTP/1.1 200 OK", "Content-Length: 100000000"))
-            fill(world, from: upstream)
+            world.fill(from: upstream)
             upstream.close()
             world.wait("the client's time to be up") { world.clientCount == 0 }
             #expect(world.slot.value(.badRequests) == 0)
@@ -302,14 +213,6 @@ extension Exchanges {
             upstream.say(ok)
             world.wait("its answer") { client.ends(with: "ok") && client.end != nil }
             #expect(client.has("Connection: close\r\n"))
-            world.settle()
-        }
-
-        @Test func `a drain ends tunnels`() throws {
-            let world = try World()
-            let (client, upstream) = try tunnel(world)
-            world.proxy.beginDraining(world.listener.number)
-            world.wait("both ends") { client.end != nil && upstream.end != nil }
             world.settle()
         }
 

@@ -191,7 +191,7 @@ import Testing
         ("client_secret", true), ("Password", true), ("x-amz-signature", true), ("X-Goog-Signature", true), ("monkey", true), ("Proxy-Authorization", true),
         ("Accept", false), ("Content-Type", false), ("ke", false), ("k", false), ("", false), ("tokeN", true), ("toke", false), ("secre-t", false),
     ]) func `secrets are known by their names`(_ name: String, _ secret: Bool) {
-        #expect(Redaction.isSecret(Array(name.utf8).span.bytes) == secret)
+        #expect(Redaction(furtherWords: []).isSecret(Array(name.utf8).span.bytes) == secret)
     }
 
     @Test(arguments: [
@@ -202,7 +202,7 @@ import Testing
         let bytes = Array("GET / HTTP/1.1\r\nHost: x\r\n\(name == "Host" ? "A" : name): value\r\n\r\n".utf8)
         var position = 0
         _ = try parser.parseRequest(bytes.span.bytes, from: &position)
-        #expect(Redaction.isSecret(parser.field(1), in: bytes.span.bytes) == secret)
+        #expect(Redaction(furtherWords: []).isSecret(parser.field(1), in: bytes.span.bytes) == secret)
     }
 }
 

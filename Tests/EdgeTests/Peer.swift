@@ -20,6 +20,26 @@ final class Peer {
 
     init(_ descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
 
+    /// From another address of this machine; blocks for the moment that it takes.
+    static func connect(to port: UInt16, from address: String) throws -> Peer {
+        let number = try checked("socket", socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        try checked("bind", named(address, 0) { Glibc.bind(number, $0, $1) })
+        try checked("connect", named("127.0.0.1", port) { Glibc.connect(number, $0, $1) })
+        _ = cl_set_nonblocking(number)
+        return Peer(Descriptor(owning: number))
+    }
+
+    private static func named(_ address: String, _ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        inet_pton(AF_INET, address, &name.sin_addr)
+        let result = withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+        return result < 0 ? -errno : 0
+    }
+
     static func connect(to port: UInt16, receiveBuffer: Int32? = nil) throws -> Peer {
         var number: Int32 = -1
         var pending = false

@@ -116,6 +116,8 @@ final class World {
     private(set) var dashboards: [Peer] = []
     private(set) var channelEnd: ChannelEnd?
     var sweeps = true
+    /// Peers end when they are told that the other side has: as servers do with a tunnel.
+    private var endsBack = false
     private let directory: String
     /// Seconds until something that is waited for will not happen any more.
     static let patience = 5.0
@@ -194,7 +196,9 @@ final class World {
 
     /// One turn of the edge's loop as its role makes it, then the peers'.
     func turn(patience: Int32 = 1) {
-        loop.turn(patience: patience) { token, readiness in
+        let batch = loop.wait(patience)
+        for (token, readiness) in batch where token.kind == EdgeToken.upstream && readiness.mayRead { proxy.idleUpstreamReady(token, readiness) }
+        for (token, readiness) in batch {
             switch token.kind {
             case EdgeToken.client: proxy.clientReady(token, readiness)
             case EdgeToken.upstream: proxy.upstreamReady(token, readiness)
@@ -204,7 +208,8 @@ final class World {
                 if proxy.captures.isFor(token), let end = proxy.captures.handle(readiness, in: loop) { channelEnd = end }
             default: break
             }
-        } alarm: { token in
+        }
+        for token in loop.dueAlarms() {
             if token.kind == EdgeToken.accept { loop.modify(listener.number, [.readable], Token(kind: EdgeToken.listener)) }
         }
         if sweeps { proxy.sweep() }
@@ -224,6 +229,7 @@ final class World {
         for peer in clients { _ = peer.pump() }
         for peer in upstreams { _ = peer.pump() }
         for peer in dashboards { _ = peer.pump() }
+        if endsBack { for peer in upstreams + dashboards where peer.end != nil { peer.close() } }
         _ = reader?.pump()
     }
 
@@ -246,6 +252,15 @@ final class World {
     /// Turns for a while in which nothing is to happen.
     func turns(_ count: Int = 20) { for _ in 0..<count { turn() } }
 
+    /// Says as much as makes something wait for a client that does not read, and not so much that the upstream is held up.
+    func fill(from upstream: Peer) {
+        let piece = [UInt8](repeating: 120, count: 32 << 10)
+        wait("something to wait") {
+            if upstream.unsent == 0, outputBytes == 0 { upstream.say(piece) }
+            return upstream.unsent == 0 && outputBytes > 0
+        }
+    }
+
     var clientCount: Int { proxy.clients.count }
     var upstreamCount: Int { proxy.upstreams.count }
     var outputBytes: Int { proxy.outputPool.usedBytes }
@@ -262,6 +277,8 @@ final class World {
 
     /// Everybody leaves; nothing may be left: no slot, no block, every capture sent and read, and the counters agree.
     func settle(_ name: String = "", location: SourceLocation = #_sourceLocation) {
+        endsBack = true
+        defer { endsBack = false }
         for peer in clients { peer.close() }
         for peer in clients where peer.isOpen { peer.reset() }
         wait("\(name): clients to go: \(proxy.clients.count)", location: location) { proxy.clients.count == 0 }
