@@ -2,8 +2,87 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+
+// The descriptor: a BIO whose data is the descriptor and whose flags, beside OpenSSL's own, are these.
+
+enum { SOCKET_HOLDS_MORE = 0x100000, MORE_FOLLOWS = 0x200000, IS_HELD_BACK = 0x400000 };
+
+static int descriptor_of(BIO *bio) { return (int)(intptr_t)BIO_get_data(bio); }
+
+static bool should_retry(int error) { return error == EAGAIN || error == EINTR; }
+
+/// Sends what MSG_MORE holds back; errno stays.
+static void push(int descriptor) {
+    int error = errno, one = 1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    errno = error;
+}
+
+static int socket_read(BIO *bio, char *bytes, int capacity) {
+    ssize_t count = recv(descriptor_of(bio), bytes, (size_t)capacity, MSG_DONTWAIT);
+    BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY | BIO_FLAGS_IN_EOF | SOCKET_HOLDS_MORE);
+    if (count == capacity) BIO_set_flags(bio, SOCKET_HOLDS_MORE);
+    if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+    if (count < 0 && should_retry(errno)) BIO_set_retry_read(bio);
+    return (int)count;
+}
+
+static int socket_write(BIO *bio, const char *bytes, int count) {
+    int more = BIO_test_flags(bio, MORE_FOLLOWS) ? MSG_MORE : 0;
+    ssize_t sent = send(descriptor_of(bio), bytes, (size_t)count, MSG_DONTWAIT | MSG_NOSIGNAL | more);
+    BIO_clear_retry_flags(bio);
+    if (sent >= 0) {
+        if (more) BIO_set_flags(bio, IS_HELD_BACK); else BIO_clear_flags(bio, IS_HELD_BACK);
+    } else if (should_retry(errno)) {
+        BIO_set_retry_write(bio);
+        // What the kernel was told to hold back for us may be all that it has, and no room would come of waiting.
+        if (BIO_test_flags(bio, IS_HELD_BACK)) push(descriptor_of(bio));
+        BIO_clear_flags(bio, IS_HELD_BACK);
+    }
+    return (int)sent;
+}
+
+static long socket_control(BIO *bio, int command, long number, void *pointer) {
+    (void)number, (void)pointer;
+    switch (command) {
+    case BIO_CTRL_EOF: return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+    case BIO_CTRL_FLUSH: return 1;
+    default: return 0;
+    }
+}
+
+static BIO_METHOD *socket_method;
+
+static void make_socket_method(void) {
+    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
+    if (method == NULL) return;
+    BIO_meth_set_read(method, socket_read);
+    BIO_meth_set_write(method, socket_write);
+    BIO_meth_set_ctrl(method, socket_control);
+    socket_method = method;
+}
+
+int co_set_descriptor(SSL *ssl, int descriptor) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_socket_method);
+    BIO *bio = socket_method == NULL ? NULL : BIO_new(socket_method);
+    if (bio == NULL) return 0;
+    BIO_set_data(bio, (void *)(intptr_t)descriptor);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return 1;
+}
+
+bool co_has_unread(const SSL *ssl) {
+    return SSL_has_pending(ssl) || BIO_test_flags(SSL_get_rbio(ssl), SOCKET_HOLDS_MORE) || (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
 
 // Calls
 
@@ -36,17 +115,23 @@ co_outcome co_read(SSL *ssl, void *bytes, size_t capacity) {
     return outcome(ssl, result, count);
 }
 
-co_outcome co_write(SSL *ssl, const void *bytes, size_t count) {
+co_outcome co_write(SSL *ssl, const void *bytes, size_t count, bool more) {
     size_t written = 0;
     prepare();
+    BIO *bio = SSL_get_wbio(ssl);
+    // A handshake that this call makes first is waited for by the peer.
+    if (more && SSL_is_init_finished(ssl)) BIO_set_flags(bio, MORE_FOLLOWS);
     int result = SSL_write_ex(ssl, bytes, count, &written);
+    BIO_clear_flags(bio, MORE_FOLLOWS);
     return outcome(ssl, result, written);
 }
 
-void co_shutdown(SSL *ssl) {
+bool co_shutdown(SSL *ssl) {
     prepare();
-    SSL_shutdown(ssl);
+    int result = SSL_shutdown(ssl);
+    bool waits = result < 0 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE;
     ERR_clear_error();
+    return !waits;
 }
 
 // Facts as text
@@ -125,10 +210,12 @@ static int select_http1(SSL *ssl, const unsigned char **chosen, unsigned char *c
         *chosen_length = 8;
         return SSL_TLSEXT_ERR_OK;
     }
-    return SSL_TLSEXT_ERR_NOACK;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-void co_offer_http1(SSL_CTX *context) { SSL_CTX_set_alpn_select_cb(context, select_http1, NULL); }
+void co_select_http1(SSL_CTX *context) { SSL_CTX_set_alpn_select_cb(context, select_http1, NULL); }
+
+// Certificates of this side
 
 static int no_passphrase(char *buffer, int size, int writing, void *unused) {
     (void)buffer, (void)size, (void)writing, (void)unused;

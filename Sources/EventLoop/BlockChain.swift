@@ -140,10 +140,21 @@ package struct BlockChain: ~Copyable {
         }
     }
 
-    /// The first piece, for writers that take one at a time; not called when there is none.
-    package func withFirstPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
-        guard let first else { return }
-        body(UnsafeRawBufferPointer(start: first.payload + Int(first.pointee.start), count: Int(first.pointee.end - first.pointee.start)))
+    /// The first bytes in one piece, up to `BlockPool.prefixBytes`: for writers that take one at a time. Where several blocks
+    /// hold them, a copy that is good until the next one.
+    package func withPrefix<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        guard let first else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        let size = Int(first.pointee.end - first.pointee.start)
+        if size == count { return body(UnsafeRawBufferPointer(start: first.payload + Int(first.pointee.start), count: size)) }
+        var copied = 0
+        var block: UnsafeMutablePointer<Block>? = first
+        while let current = block, copied < BlockPool.prefixBytes {
+            let size = min(Int(current.pointee.end - current.pointee.start), BlockPool.prefixBytes - copied)
+            memcpy(pool.prefix + copied, current.payload + Int(current.pointee.start), size)
+            copied += size
+            block = current.pointee.next
+        }
+        return body(UnsafeRawBufferPointer(start: pool.prefix, count: copied))
     }
 
     /// What became of an attempt to send.

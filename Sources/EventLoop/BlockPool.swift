@@ -37,11 +37,15 @@ package struct BlockPool {
     @usableFromInline let state: UnsafeMutablePointer<State>
     /// Scratch for that call, because on the stack it would be too large and from the heap too dear.
     let pieces: UnsafeMutablePointer<iovec>
+    /// What `BlockChain.withPrefix` copies at most: a record of TLS.
+    static var prefixBytes: Int { 16_384 }
+    let prefix: UnsafeMutableRawPointer
 
     /// At most `limitBytes` of memory, rounded up to a block; taken from the system as it is needed, and kept.
     package init(limitBytes: Int) {
         state = .allocate(capacity: 1)
         pieces = .allocate(capacity: Self.piecesPerCall)
+        prefix = .allocate(byteCount: Self.prefixBytes, alignment: 64)
         state.initialize(to: State(free: nil, used: 0, made: 0, limit: max(1, (limitBytes + 4095) / 4096)))
     }
 

@@ -1,20 +1,18 @@
 // What all TLS connections to upstreams share: trusted authorities, rules, and the sessions that later connections resume.
-import CLinux
 import COpenSSL
 
-/// A handle on the rules for connections to servers: TLS 1.2 or newer, certificates always verified, "http/1.1" offered.
-/// Copies share it. It lives as long as its process and is used on one thread.
-package struct TLSClientContext: @unchecked Sendable {  // used on one thread only; the compiler cannot see that
+/// The rules for connections to servers: TLS 1.2 or newer, certificates always verified, "http/1.1" offered. Connections that
+/// were begun with it outlive it. Used on one thread.
+package final class TLSClientContext {
     let context: OpaquePointer
     private let hosts: HostTable
 
-    /// Trusts the system's authorities and those of `caFile` (PEM). Ignores SIGPIPE for the process: OpenSSL writes to
-    /// sockets by write(), which raises it when the peer is gone.
-    package init(caFile: String?) throws(TLSError) {
-        cl_ignore_sigpipe()
+    /// Trusts the system's authorities and those of `caFile` (PEM); shows `identity` to servers that ask for a certificate.
+    package init(caFile: String?, identity: TLSIdentity? = nil) throws(TLSError) {
         guard let context = SSL_CTX_new(TLS_client_method()) else { throw .library(TLSError.lastReason()) }
         do {
             try Self.configure(context, caFile: caFile)
+            try identity?.use(in: context)
         } catch {
             SSL_CTX_free(context)
             throw error
@@ -22,6 +20,8 @@ package struct TLSClientContext: @unchecked Sendable {  // used on one thread on
         self.context = context
         hosts = HostTable()
     }
+
+    deinit { SSL_CTX_free(context) }
 
     private static func configure(_ context: OpaquePointer, caFile: String?) throws(TLSError) {
         ERR_clear_error()
@@ -32,7 +32,7 @@ package struct TLSClientContext: @unchecked Sendable {  // used on one thread on
             SSL_CTX_set_alpn_protos(context, http1, UInt32(http1.count)) == 0
         else { throw .library(TLSError.lastReason()) }
         if let caFile, SSL_CTX_load_verify_locations(context, caFile, nil) != 1 {
-            throw .badFile(path: caFile, reason: TLSError.lastReason())
+            throw .badFile(path: caFile, reason: TLSError.fileReason(holding: "certificate"))
         }
         // An authority in `caFile` need not be a root: companies hand out the one that signs their servers.
         X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), UInt(X509_V_FLAG_PARTIAL_CHAIN))

@@ -19,6 +19,8 @@ package enum TLSError: Error, Equatable, CustomStringConvertible {
     case oldProtocol
     /// What the peer said is no TLS: most often plain HTTP on that port.
     case notTLS
+    /// ... and it was a request of HTTP.
+    case plainHTTP
     /// The peer gave up with this alert.
     case alert(String)
     /// The connection ended without close_notify: what came may have been cut by anybody on the way.
@@ -33,6 +35,8 @@ package enum TLSError: Error, Equatable, CustomStringConvertible {
     case badHost(String)
     /// A configured file cannot be used.
     case badFile(path: String, reason: String)
+    /// Each file is fine, but the key is another certificate's.
+    case keyMismatch(certificate: String, key: String)
     /// OpenSSL could not allocate or configure.
     case library(String)
 
@@ -43,15 +47,17 @@ package enum TLSError: Error, Equatable, CustomStringConvertible {
         case .nameMismatch(let host, let names): "host name mismatch: certificate is for \(names), not for \(host)"
         case .unknownAuthority(let issuer): "unknown authority \(issuer): add its certificate with TRUTHTABLE_UPSTREAM_CA_FILE"
         case .refused(let reason): "certificate refused: \(reason)"
-        case .oldProtocol: "the server is too old: it does not speak TLS 1.2 or newer"
-        case .notTLS: "the server does not speak TLS on this port: is it http://?"
-        case .alert(let text): "the server refused: \(text)"
+        case .oldProtocol: "the peer is too old: it does not speak TLS 1.2 or newer"
+        case .notTLS: "the peer does not speak TLS on this port: is it http://?"
+        case .plainHTTP: "plain HTTP came to a port that speaks TLS: use https://"
+        case .alert(let text): "the peer refused: \(text)"
         case .truncated: "the connection was cut: it ended without close_notify"
-        case .closedInHandshake: "the server closed the connection during the TLS handshake"
+        case .closedInHandshake: "the peer closed the connection during the TLS handshake"
         case .system(let error): error.description
         case .protocolFailure(let text): "TLS failure: \(text)"
         case .badHost(let host): "\"\(host)\" is no host name"
         case .badFile(let path, let reason): "cannot use \(path): \(reason)"
+        case .keyMismatch(let certificate, let key): "the key in \(key) does not belong to the certificate in \(certificate): name its own key"
         case .library(let text): "OpenSSL: \(text)"
         }
     }
@@ -77,7 +83,8 @@ extension TLSError {
             switch reason {
             case SSL_R_UNEXPECTED_EOF_WHILE_READING: self = ended
             case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION: self = .oldProtocol
-            case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG:
+            case SSL_R_HTTP_REQUEST: self = .plainHTTP
+            case SSL_R_WRONG_VERSION_NUMBER, SSL_R_PACKET_LENGTH_TOO_LONG:
                 self = established ? .protocolFailure(Self.text(outcome.code)) : .notTLS
             case Self.alerts: self = .alert(Self.text(outcome.code))
             default: self = .protocolFailure(Self.text(outcome.code))
@@ -103,6 +110,17 @@ extension TLSError {
         return text(code)
     }
 
+    /// Why a file could not be read as what it should hold, by the errors of this thread, which are taken off the queue.
+    static func fileReason(holding: String) -> String {
+        var needsPassphrase = false
+        defer { ERR_clear_error() }
+        while case let code = ERR_get_error(), code != 0 {
+            if ERR_GET_LIB(code) == ERR_LIB_SYS { return SystemError.text(ERR_GET_REASON(code)) }
+            if ERR_GET_LIB(code) == ERR_LIB_PEM, ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ { needsPassphrase = true }
+        }
+        return needsPassphrase ? "it needs a passphrase: store it without one" : "it holds no \(holding) in PEM form"
+    }
+
     /// Why verification of `certificate` failed with `code`, an X509_V_ERR_….
     static func verification(code: Int32, certificate: OpaquePointer?, host: String) -> TLSError {
         guard let certificate else { return .refused(String(cString: X509_verify_cert_error_string(Int(code)))) }
@@ -124,7 +142,7 @@ extension TLSError {
     }
 
     /// A text that a C function writes into a buffer; 512 bytes hold six long names.
-    private static func text(_ write: (UnsafeMutablePointer<CChar>, Int) -> Void) -> String {
+    static func text(_ write: (UnsafeMutablePointer<CChar>, Int) -> Void) -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
             guard let base = buffer.baseAddress else { return "" }
             base.pointee = 0

@@ -25,7 +25,8 @@ package struct TLSSession: ~Copyable {
     private let ssl: OpaquePointer
     /// The peer as a server, by name; nil for sessions that were accepted. Retained for the callbacks, released by `deinit`.
     private let record: Unmanaged<HostRecord>?
-    private var failure: TLSError?
+    /// What every call says from now on.
+    package private(set) var failure: TLSError?
     /// Bytes that a write has encrypted without being able to send them: the next write has to begin with them.
     private var owedBytes = 0
 
@@ -46,9 +47,16 @@ package struct TLSSession: ~Copyable {
         self.record = retained
     }
 
+    /// A connection from a client.
+    package init(accepting context: TLSServerContext, descriptor: Int32) throws(TLSError) {
+        ssl = try Self.make(context.context, descriptor)
+        record = nil
+        SSL_set_accept_state(ssl)
+    }
+
     private static func make(_ context: OpaquePointer, _ descriptor: Int32) throws(TLSError) -> OpaquePointer {
         guard let ssl = SSL_new(context) else { throw .library(TLSError.lastReason()) }
-        guard SSL_set_fd(ssl, descriptor) == 1 else {
+        guard co_set_descriptor(ssl, descriptor) == 1 else {
             SSL_free(ssl)
             throw .library(TLSError.lastReason())
         }
@@ -69,24 +77,32 @@ package struct TLSSession: ~Copyable {
         return result(co_handshake(ssl))
     }
 
-    /// At most one record, 16 KiB, at a time.
+    /// As many records as are here and fit.
     package mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> TLSResult {
         if let failure { return .failed(failure) }
-        guard buffer.count > 0 else { return .bytes(0) }
-        return result(co_read(ssl, buffer.baseAddress, buffer.count))
+        guard let base = buffer.baseAddress, buffer.count > 0 else { return .bytes(0) }
+        var count = 0
+        repeat {
+            let result = result(co_read(ssl, base + count, buffer.count - count))
+            // Said with what was read; the next call meets the same obstacle first.
+            guard case .bytes(let more) = result else { return count > 0 ? .bytes(count) : result }
+            count += more
+        } while count < buffer.count && hasUnread
+        return .bytes(count)
     }
 
-    /// Writes as much as the descriptor takes now. After `wantsWrite` or `wantsRead` the next write begins with the same
-    /// bytes, wherever they lie then, and is not shorter: a part of them is already encrypted.
-    package mutating func write(_ bytes: UnsafeRawBufferPointer) -> TLSResult {
+    /// Writes as much as the descriptor takes now; `more` when other bytes follow at once. After `wantsWrite` or `wantsRead` the
+    /// next write begins with the same bytes, wherever they lie then, and is not shorter: a part of them is already encrypted.
+    package mutating func write(_ bytes: UnsafeRawBufferPointer, more: Bool = false) -> TLSResult {
         if let failure { return .failed(failure) }
         guard bytes.count > 0, let base = bytes.baseAddress else { return .bytes(0) }
         assert(bytes.count >= owedBytes, "a write that waited is repeated with fewer bytes")
         var written = 0
         while written < bytes.count {
-            let result = result(co_write(ssl, base + written, bytes.count - written))
+            let left = bytes.count - written
+            let result = result(co_write(ssl, base + written, left, more || left > Self.recordBytes))
             guard case .bytes(let count) = result else {
-                owedBytes = result == .wantsWrite ? min(bytes.count - written, Self.recordBytes) : 0
+                owedBytes = result == .wantsWrite ? min(left, Self.recordBytes) : 0
                 // Said with what was written; the next call meets the same obstacle first.
                 return written > 0 ? .bytes(written) : result
             }
@@ -97,12 +113,47 @@ package struct TLSSession: ~Copyable {
     }
 
     /// The plain bytes that a record holds at most.
-    private static let recordBytes = 16_384
+    private static var recordBytes: Int { 16_384 }
 
-    /// Says close_notify if that needs no waiting; the descriptor stays open. Nothing but `deinit` follows.
-    package mutating func close() {
-        guard failure == nil, isEstablished else { return }
-        co_shutdown(ssl)
+    /// Writes all of `chain` if the descriptor takes it; `more` when other bytes follow at once. After `.blocked` the next write
+    /// begins with what is left in `chain`.
+    package mutating func send(_ chain: inout BlockChain, more: Bool = false) -> BlockChain.Sent {
+        while !chain.isEmpty {
+            let before = chain.count
+            let result = chain.withPrefix { bytes in write(bytes, more: more || bytes.count < before) }
+            switch result {
+            case .bytes(let count): chain.removeFirst(count)
+            case .wantsRead, .wantsWrite: return .blocked
+            case .end, .failed: return .broken(EPROTO)
+            }
+        }
+        return .all
+    }
+
+    /// The same, and then `data`; what the descriptor does not take of that is appended to `chain`, as far as its pool has
+    /// room: `isComplete` is false when it had none.
+    package mutating func send(_ chain: inout BlockChain, followedBy data: UnsafeRawBufferPointer) -> (sent: BlockChain.Sent, isComplete: Bool) {
+        var sent = send(&chain, more: true)
+        var taken = 0
+        if sent == .all {
+            switch write(data) {
+            case .bytes(let count): taken = count
+            case .wantsRead, .wantsWrite: break
+            case .end, .failed: sent = .broken(EPROTO)
+            }
+        }
+        if case .broken = sent { return (sent, true) }
+        let rest = UnsafeRawBufferPointer(rebasing: data[taken...])
+        guard chain.append(rest) == rest.count else { return (.blocked, false) }
+        return (chain.isEmpty ? .all : .blocked, true)
+    }
+
+    /// Says close_notify; the descriptor stays open. False when that has to wait for the descriptor: it is called again then.
+    /// Nothing else but `deinit` follows.
+    @discardableResult
+    package mutating func close() -> Bool {
+        guard failure == nil, isEstablished else { return true }
+        return co_shutdown(ssl)
     }
 
     private mutating func result(_ outcome: co_outcome) -> TLSResult {
@@ -122,11 +173,9 @@ package struct TLSSession: ~Copyable {
         }
     }
 
-    /// Bytes that are decrypted and not read yet.
-    package var pendingBytes: Int { Int(SSL_pending(ssl)) }
-
-    /// Whether anything is held here, decrypted or not: without it a read needs the descriptor to be readable.
-    package var hasUnread: Bool { SSL_has_pending(ssl) == 1 }
+    /// Whether there may be something to read for which no readiness will come: it is held here, or the last read did not
+    /// empty the descriptor. (A peer that has closed the descriptor is the owner's to remember.)
+    package var hasUnread: Bool { failure != nil || co_has_unread(ssl) }
 
     /// Whether the handshake is over.
     package var isEstablished: Bool { SSL_is_init_finished(ssl) == 1 }

@@ -24,6 +24,13 @@ struct ClientConnection: ~Copyable {
     var address: InlineArray<46, UInt8>
     let addressLength: Int
 
+    /// Nil on a plain connection. See ClientTransport.
+    var tls: TLSSession?
+    /// The handshake is over.
+    var isAgreed = false
+    /// Whether the client's side of an exchange is encrypted.
+    var isTLS: Bool { tls != nil }
+
     var phase = Phase.head
     var received = ByteBuffer()
     /// Where the search for the end of the head goes on.
@@ -175,6 +182,22 @@ struct UpstreamConnection: ~Copyable {
     var hasEnded = false
     /// While connecting to one of several addresses: which, and what else to try.
     var addresses: AddressCursor?
+
+    /// Why TLS can write no more.
+    var tlsFailure: String {
+        switch tls {
+        case .some(let session): session.failure?.description ?? "the connection was closed"
+        case nil: ""
+        }
+    }
+
+    /// As `ClientConnection.mayHoldMore`.
+    func mayHoldMore(after count: Int, of capacity: Int) -> Bool {
+        switch tls {
+        case nil: count == capacity || mayHaveEnded
+        case .some(let session): session.hasUnread || mayHaveEnded
+        }
+    }
 
     init(descriptor: Int32, target: Int, phase: Phase, client: Int, outputPool: BlockPool) {
         self.descriptor = descriptor

@@ -75,7 +75,9 @@ extension Proxy {
         guard connection.pointee.phase != .connecting, !connection.pointee.output.isEmpty else { return }
         let before = connection.pointee.output.count
         if connection.pointee.tls != nil {
-            if let failure = flushTLS(connection) { return upstreamFailed(upstream, failure, untouched: connection.pointee.output.count == before) }
+            if case .broken = connection.pointee.tls!.send(&connection.pointee.output) {
+                return upstreamFailed(upstream, connection.pointee.tlsFailure, untouched: connection.pointee.output.count == before)
+            }
         } else if case .broken(let code) = connection.pointee.output.send(to: connection.pointee.descriptor) {
             return upstreamFailed(upstream, SystemError.text(code), untouched: connection.pointee.output.count == before)
         }
@@ -88,21 +90,6 @@ extension Proxy {
         // The client may have been held up by this upstream, and the socket may have taken what waited bit by bit.
         if connection.pointee.output.count < Self.lowWater { resume(index) }
         if client.pointee.hasEnded, connection.pointee.output.isEmpty { endTunnelSides(index) }
-    }
-
-    /// Nil when all is written or the connection takes no more for now; else what went wrong.
-    private func flushTLS(_ connection: UnsafeMutablePointer<UpstreamConnection>) -> String? {
-        while !connection.pointee.output.isEmpty {
-            var result = TLSResult.wantsWrite
-            connection.pointee.output.withFirstPiece { result = connection.pointee.tls!.write($0) }
-            switch result {
-            case .bytes(let count): connection.pointee.output.removeFirst(count)
-            case .wantsRead, .wantsWrite: return nil
-            case .end: return "the connection was closed"
-            case .failed(let error): return "\(error)"
-            }
-        }
-        return nil
     }
 
     // MARK: Answers in
@@ -120,8 +107,7 @@ extension Proxy {
             case .failed(let reason): return upstreamFailed(upstream, reason)
             case .ended: return upstreamEnded(upstream)
             case .bytes(let count):
-                // A short read has emptied a socket whose peer has not closed; the next bytes come with a new readiness.
-                connection.pointee.hasMore = count == readBuffer.count || connection.pointee.mayHaveEnded || connection.pointee.tls != nil
+                connection.pointee.hasMore = connection.pointee.mayHoldMore(after: count, of: readBuffer.count)
                 useAnswer(upstream, UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
             }
             guard upstreams.find(UInt32(upstream), generation) != nil else { return }

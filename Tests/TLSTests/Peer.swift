@@ -97,6 +97,8 @@ struct Peer: Sendable {
         leaf future ca DNS:localhost 20900101000000Z 20910101000000Z
         openssl req -x509 -new -key good.key -out self.pem -subj '/CN=localhost' -addext subjectAltName=DNS:localhost -days 30
         cp good.key self.key
+        openssl ec -in good.key -aes128 -passout pass:secret -out locked.key
+        openssl genrsa -out rsa.key 2048
         """
 
     /// After the handshake every TLS listener obeys one line: `echo`, `send N`, `end`, `cut`, `swallow N`, `facts`.
@@ -154,12 +156,15 @@ struct Peer: Sendable {
         def old(context):
             context.set_ciphers('ALL:@SECLEVEL=0')
             context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        def mutual(context):
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(f'{directory}/ca.pem')
         def twelve(context): context.maximum_version = ssl.TLSVersion.TLSv1_2
         def plain(connection):
             connection.recv(1); connection.sendall(b'HTTP/1.1 400 Bad Request\\r\\n\\r\\n')
         import warnings; warnings.simplefilter('ignore')
         for name in ['good', 'other', 'nameless', 'stranger', 'expired', 'future', 'self']: serve(name, name)
-        serve('tls12', 'good', twelve); serve('tls11', 'good', old)
+        serve('tls12', 'good', twelve); serve('tls11', 'good', old); serve('mutual', 'good', mutual)
         serve('plain', raw=plain); serve('closes', raw=lambda c: c.recv(1)); serve('silent', raw=lambda c: c.recv(1 << 20) and c.recv(1))
         print('ready')
         sys.stdin.read()

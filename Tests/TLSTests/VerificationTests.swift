@@ -21,9 +21,9 @@ import Testing
         Refusal(listener: "self", sentence: "unknown authority localhost: add its certificate with TRUTHTABLE_UPSTREAM_CA_FILE"),
         Refusal(listener: "expired", sentence: "certificate has expired: that of leaf expired ended on 2021-02-03"),
         Refusal(listener: "future", sentence: "certificate is not valid yet: that of leaf future begins on 2090-01-01, check the clocks"),
-        Refusal(listener: "tls11", sentence: "the server is too old: it does not speak TLS 1.2 or newer"),
-        Refusal(listener: "plain", sentence: "the server does not speak TLS on this port: is it http://?"),
-        Refusal(listener: "closes", sentence: "the server closed the connection during the TLS handshake"),
+        Refusal(listener: "tls11", sentence: "the peer is too old: it does not speak TLS 1.2 or newer"),
+        Refusal(listener: "plain", sentence: "the peer does not speak TLS on this port: is it http://?"),
+        Refusal(listener: "closes", sentence: "the peer closed the connection during the TLS handshake"),
     ]
 
     @Test(arguments: refusals) func `refusals say what is wrong`(_ row: Refusal) throws {
@@ -59,6 +59,19 @@ import Testing
         #expect(result == .end)
         let announced = host.first?.isNumber == true || host.contains(":") ? "None" : host == "LOCALHOST" || host == "localhost." ? "localhost" : host
         #expect(facts.hasPrefix(announced + " TLSv1"), "\(facts)")
+    }
+
+    @Test(arguments: [true, false]) func `a server that asks for a certificate gets it`(_ has: Bool) throws {
+        let directory = Peer.shared.directory
+        let identity = TLSIdentity(certificateFile: directory + "/other.pem", keyFile: directory + "/other.key")
+        let context = try TLSClientContext(caFile: Peer.shared.authority, identity: has ? identity : nil)
+        var connection = try Connection(context, port: Peer.shared.port("mutual"))
+        // In TLS 1.3 the client's part of the handshake is over before the server has judged it.
+        #expect(connection.handshake() == .bytes(0))
+        if has { #expect(connection.write("end\n") == .bytes(4)) }
+        let (text, result) = connection.readText()
+        #expect(text == (has ? "whole" : ""))
+        if has { #expect(result == .end) } else { #expect(result == .failed(.alert("tlsv13 alert certificate required"))) }
     }
 
     @Test func `the authority is needed`() throws {

@@ -1,5 +1,5 @@
 // OpenSSL as Swift imports it: its headers, `static inline` wrappers for the macros that are in use, and what is shorter in
-// C: one call with its error taken before anything else can disturb it, and a certificate's facts as text.
+// C: the way to the descriptor, one call with its error taken before anything else can disturb it, a certificate's facts as text.
 #ifndef COPENSSL_H
 #define COPENSSL_H
 
@@ -8,6 +8,7 @@
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 
 // Macros
 
@@ -30,6 +31,14 @@ static inline int co_set_server_name(SSL *ssl, const char *name) { return (int)S
 static inline int co_set_owner(SSL *ssl, void *owner) { return SSL_set_app_data(ssl, owner); }
 static inline void *co_owner(const SSL *ssl) { return SSL_get_app_data(ssl); }
 
+// The descriptor
+
+/// Reads from and writes to a non-blocking socket, which stays the caller's. Beside what OpenSSL's own socket BIO does, it
+/// knows whether a read has emptied the socket, and can tell the kernel that more follows. 1, or 0 without memory.
+int co_set_descriptor(SSL *ssl, int descriptor);
+/// Whether a read finds something without a new readiness: bytes held here, or left in the socket by the last read.
+bool co_has_unread(const SSL *ssl);
+
 // Calls
 
 /// What came of a call: `kind` is SSL_ERROR_…, `count` the bytes moved, the rest says why it failed.
@@ -42,9 +51,10 @@ typedef struct {
 
 co_outcome co_handshake(SSL *ssl);
 co_outcome co_read(SSL *ssl, void *bytes, size_t capacity);
-co_outcome co_write(SSL *ssl, const void *bytes, size_t count);
-/// Sends close_notify if that needs no waiting.
-void co_shutdown(SSL *ssl);
+/// `more`: other bytes follow at once, so that the kernel fills its segments (MSG_MORE).
+co_outcome co_write(SSL *ssl, const void *bytes, size_t count, bool more);
+/// Sends close_notify; false when that has to wait for the descriptor.
+bool co_shutdown(SSL *ssl);
 
 // Facts as text: printable ASCII only, since they end up in logs; always terminated.
 
@@ -57,8 +67,16 @@ void co_day(const ASN1_TIME *time, char *text, size_t capacity);
 
 // Servers
 
-/// Agrees on "http/1.1" when the client offers it, on nothing otherwise.
-void co_offer_http1(SSL_CTX *context);
+/// Agrees on "http/1.1" when the client offers it; refuses clients that offer only something else (RFC 7301, 3.2).
+void co_select_http1(SSL_CTX *context);
+/// Sessions live in the clients' tickets only: this side keeps nothing for clients that are gone.
+static inline void co_keep_no_sessions(SSL_CTX *context) {
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(context, 1);
+}
+
+// Certificates of this side
+
 /// Refuses keys that need a passphrase instead of asking for one on the terminal.
 void co_never_ask(SSL_CTX *context);
 
