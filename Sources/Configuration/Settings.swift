@@ -9,12 +9,16 @@ package struct Settings: Equatable, Sendable {
     package var webSocketPort = 8081
     package var accessToken = ""
     package var allowedOrigins = AllowedOrigins.localOnly
+    package var tlsCertificateFile = ""
+    package var tlsKeyFile = ""
 
     // Upstream
     package var upstreamURL = UpstreamURL(isTLS: true, host: "api.openai.com", port: 443, basePath: "")
     package var upstreamTimeout = Duration.seconds(120)
     package var answerIdleTimeout = Duration.seconds(120)
     package var upstreamCAFile = ""
+    package var upstreamCertificateFile = ""
+    package var upstreamKeyFile = ""
     package var connectTimeout = Duration.seconds(10)
     package var upstreamIdleConnections = 128
     package var upstreamIdleTimeout = Duration.seconds(90)
@@ -70,6 +74,9 @@ package struct Settings: Equatable, Sendable {
     package init(cores: Int = 1) {
         auditorCount = min(max(cores, SettingsTable.auditorCounts.lowerBound), SettingsTable.auditorCounts.upperBound)
     }
+
+    /// Whether any file can be read again by a reload.
+    package var namesCertificates: Bool { !tlsCertificateFile.isEmpty || !upstreamCertificateFile.isEmpty || !upstreamCAFile.isEmpty }
 
     /// Whether only this machine can connect: elsewhere, dashboards and statistics need the access token.
     package var listensOnLoopbackOnly: Bool {

@@ -154,6 +154,12 @@ extension Settings {
             port == 0 || port != webSocketPort, ["PORT", "WS_PORT"],
             "are both \(port): give them different ports")
         require(
+            tlsCertificateFile.isEmpty == tlsKeyFile.isEmpty, ["TLS_CERT", "TLS_KEY"],
+            "belong together: set both, or neither")
+        require(
+            upstreamCertificateFile.isEmpty == upstreamKeyFile.isEmpty, ["UPSTREAM_TLS_CERT", "UPSTREAM_TLS_KEY"],
+            "belong together: set both, or neither")
+        require(
             maxTargetBytes < maxHeadBytes, ["MAX_TARGET_BYTES", "MAX_HEAD_BYTES"],
             "do not fit: the head holds the target, so it needs the higher limit")
         require(

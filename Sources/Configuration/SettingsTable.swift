@@ -45,6 +45,12 @@ package enum SettingsTable {
         Setting(
             "ALLOWED_ORIGINS", .origins(\.allowedOrigins), [.edge, .broadcaster],
             "Web pages that may read answers: origins separated by commas, `local` for this machine's, `*` for all"),
+        Setting(
+            "TLS_CERT", .path(\.tlsCertificateFile), [.supervisor, .edge],
+            "Certificate with its chain (PEM): the proxy's port then speaks TLS; read again on SIGHUP", defaultNote: "none; plain HTTP"),
+        Setting(
+            "TLS_KEY", .path(\.tlsKeyFile), [.edge],
+            "Its private key (PEM, without a passphrase); read again on SIGHUP", defaultNote: "none"),
     ]
 
     private static let upstream: [Setting] = [
@@ -58,8 +64,14 @@ package enum SettingsTable {
             "ANSWER_IDLE_TIMEOUT", .duration(\.answerIdleTimeout, .milliseconds(100)...aDay), [.edge],
             "Longest pause of the upstream in its answer"),
         Setting(
-            "UPSTREAM_CA_FILE", .path(\.upstreamCAFile), [.edge],
-            "Certificates (PEM) to trust for the upstream", defaultNote: "the system's"),
+            "UPSTREAM_CA_FILE", .path(\.upstreamCAFile), [.supervisor, .edge],
+            "Certificates (PEM) to trust for the upstream, beside the system's; read again on SIGHUP", defaultNote: "the system's"),
+        Setting(
+            "UPSTREAM_TLS_CERT", .path(\.upstreamCertificateFile), [.supervisor, .edge],
+            "Certificate with its chain (PEM) that is shown to an upstream which asks for one; read again on SIGHUP", defaultNote: "none"),
+        Setting(
+            "UPSTREAM_TLS_KEY", .path(\.upstreamKeyFile), [.edge],
+            "Its private key (PEM, without a passphrase); read again on SIGHUP", defaultNote: "none"),
         Setting(
             "CONNECT_TIMEOUT", .duration(\.connectTimeout, .milliseconds(100)...aDay), [.edge],
             "Longest wait for the addresses of the upstream's host; then for a connection, TLS included"),

@@ -8,6 +8,7 @@ package enum MessageType: UInt16, CaseIterable {
     case peerEnded = 3
     case ping = 4
     case drain = 5
+    case reload = 6
     // Control, child → supervisor
     case hello = 16
     case ready = 17

@@ -33,10 +33,15 @@ final class GivenUpChannels {
     var messages: [ChannelGivenUp] = []
 }
 
-/// A fault of ours or of the machine that keeps a role from working; the process ends with it.
+/// A fault of ours, of the machine or in what the settings name that keeps a role from working; the process ends with it.
 package struct RoleFailure: Error, CustomStringConvertible {
     package let description: String
-    package init(_ description: String) { self.description = description }
+    package let exitCode: ExitCode
+
+    package init(_ description: String, exitCode: ExitCode = .internal) {
+        self.description = description
+        self.exitCode = exitCode
+    }
 }
 
 /// A role's own part. All calls come from one loop on one thread; none may block.
@@ -59,6 +64,8 @@ package protocol RoleLogic: ~Copyable {
     mutating func alarm(_ token: Token)
     /// All that was ready has been handled: what was collected for the peers goes out now, once per turn.
     mutating func turnEnded()
+    /// Read again what the settings name and may have changed: files.
+    mutating func reload()
     /// Take nothing new, finish what is held until then.
     mutating func drain(until limit: Instant)
     /// Asked once per turn after `drain`.
@@ -69,4 +76,6 @@ extension RoleLogic where Self: ~Copyable {
     package mutating func handle(_ batch: ReadyBatch) {
         for (token, readiness) in batch where token.kind < 0xF0 { handle(token, readiness) }
     }
+
+    package mutating func reload() {}
 }

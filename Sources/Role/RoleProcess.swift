@@ -30,7 +30,7 @@ package func runRole<Logic: RoleLogic & ~Copyable>(_: Logic.Type) -> Never {
         exit(ExitCode.clean.rawValue)
     } catch {
         Log(place).error("\(error)")
-        exit(ExitCode.internal.rawValue)
+        exit(((error as? RoleFailure)?.exitCode ?? .internal).rawValue)
     }
 }
 
@@ -104,6 +104,8 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
                 log: Log(place, level: Log.Level(name: settings.logLevel.rawValue) ?? .info), scoreboard: scoreboard,
                 slot: try scoreboard.claim(place, incarnation: configure.incarnation))
             logic = try Logic(birth)
+        } catch let failure as RoleFailure {
+            throw failure
         } catch {
             throw RoleFailure("cannot begin: \(error)")
         }
@@ -142,6 +144,7 @@ private struct RoleProcess<Logic: RoleLogic & ~Copyable>: ~Copyable {
             // Twice per second is often enough to tell what the log lost.
             birth.slot.add(.logLinesDropped, birth.log.droppedLines &- toldDroppedLines)
             toldDroppedLines = birth.log.droppedLines
+        case .reload: logic.reload()
         case .drain(let drain):
             let limit = loop.now + .milliseconds(Int64(drain.limitMilliseconds))
             drainLimit = limit

@@ -16,7 +16,7 @@ struct Banner {
         self.settings = settings
         self.madeToken = madeToken && !settings.accessToken.isEmpty
         let host = Self.reachable(settings.host)
-        proxyURL = "http://\(host):\(proxyPort)"
+        proxyURL = "\(settings.tlsCertificateFile.isEmpty ? "http" : "https")://\(host):\(proxyPort)"
         webSocketURL = "ws://\(host):\(webSocketPort)/ws"
         dashboardURL = "http://\(host):\(webSocketPort)/"
     }

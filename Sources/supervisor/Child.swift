@@ -32,6 +32,8 @@ final class Child {
     var lastSign: Instant
     /// It has said Ready: channels can be handed to it.
     var isPresent = false
+    /// A reload came before it was Ready: it may have read the files before that.
+    var owesReload = false
     /// Its end is our wish: nothing it held is suspect.
     var isOrdered = false
 

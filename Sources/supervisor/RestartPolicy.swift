@@ -17,7 +17,7 @@ struct RestartPolicy {
     private(set) var state: State
     private var deaths = 0
     private var starts = 1
-    private var wasEverReady = false
+    private(set) var wasEverReady = false
 
     init(startedAt now: Instant, longestRest: Duration, isEssential: Bool) {
         state = .running(since: now)

@@ -54,8 +54,8 @@ enum SupervisorCommand {
         Usage: truthtable run [--env-file FILE]
 
         Runs the proxy and its processes in the foreground and logs to standard error. SIGTERM or SIGINT ends it in
-        order, a second one at once. Exit codes: 0 clean, 64 usage, 69 something it needs is taken or never worked,
-        70 internal error, 78 configuration.
+        order, a second one at once; SIGHUP has it read certificates and keys again. Exit codes: 0 clean, 64 usage,
+        69 something it needs is taken or never worked, 70 internal error, 78 configuration.
 
         Settings come from the environment, then the --env-file, then .env in the working directory, then defaults:
 

@@ -195,6 +195,7 @@ final class SupervisorRole {
     private func start(_ child: Child) {
         child.incarnations += 1
         child.isOrdered = false
+        child.owesReload = false
         child.state = .starting
         child.startedAt = .now
         child.lastSign = child.startedAt
@@ -263,6 +264,7 @@ final class SupervisorRole {
             child.isPresent = true
             join(child)
             child.policy.ready()
+            if child.owesReload { send(child) { $0.send(.reload) } }
             log.info(
                 "Process ready",
                 ["role": .string(child.place.description), "pid": .number(child.pid), "after": .duration(child.startedAt.duration(to: loop.now))])
@@ -345,6 +347,11 @@ final class SupervisorRole {
             log.error(
                 "Process ended", ["role": .string(child.place.description), "pid": .number(child.pid), "exit_code": .number(code), "signal": .number(signal)])
         }
+        if code == ExitCode.configuration.rawValue, !child.policy.wasEverReady, exitCode == nil {
+            log.error("The settings cannot be used, giving up: see the line above", ["role": .string(child.place.description)])
+            exitCode = .configuration
+            killAll()
+        }
         ended(child)
     }
 
@@ -424,7 +431,7 @@ final class SupervisorRole {
     }
 
     private func signalled(_ number: Int32) {
-        guard number != SIGHUP else { return }
+        guard number != SIGHUP else { return reload() }
         guard drain == nil, exitCode == nil else {
             log.warn("Second signal, ending at once")
             exitCode = exitCode ?? .clean
@@ -436,6 +443,15 @@ final class SupervisorRole {
         drain = DrainPlan(startedAt: loop.now, limit: settings.drainTimeout)
         loop.schedule(Token(kind: Kind.drainLimit), after: settings.drainTimeout)
         advanceDrain()
+    }
+
+    /// Has the edges read certificates and keys again: only they know whether the files can be used.
+    private func reload() {
+        guard settings.namesCertificates else { return log.info("Received SIGHUP: no setting names a certificate, nothing to reload") }
+        log.info("Received SIGHUP, reloading certificates")
+        for child in children where child.role == .edge && child.isAlive {
+            if child.isPresent { send(child) { $0.send(.reload) } } else { child.owesReload = true }
+        }
     }
 
     /// Lets the next group drain once the one before it is gone.

@@ -93,14 +93,16 @@ struct ControlMessageTests {
 
     @Test func drain() throws { try roundTrip([Drain(limitMilliseconds: 0), Drain(limitMilliseconds: .max)]) }
 
-    @Test(arguments: [MessageType.ping, .pong, .ready, .drained])
+    @Test(arguments: [MessageType.ping, .reload, .pong, .ready, .drained])
     func `messages that are their type take no payload and keep their id`(_ type: MessageType) throws {
         let header = FrameHeader(length: 0, type: type.rawValue, id: .max)
         func taken(_ payload: [UInt8]) throws -> Bool {
             try payload.withUnsafeBytes {
-                if type == .ping {
-                    guard case .ping(.max) = try ControlToChild(header, $0.bytes) else { return false }
-                    return true
+                if type == .ping || type == .reload {
+                    return switch (type, try ControlToChild(header, $0.bytes)) {
+                    case (.ping, .ping(.max)), (.reload, .reload): true
+                    default: false
+                    }
                 }
                 return switch (type, try ControlToSupervisor(header, $0.bytes)) {
                 case (.pong, .pong(.max)), (.ready, .ready), (.drained, .drained): true
@@ -233,7 +235,7 @@ struct DirectionTests {
 
     /// Each direction of each channel, and the messages that it takes.
     static let directions: [(name: String, takes: Set<MessageType>, decode: Decode)] = [
-        ("control to a child", [.configure, .attach, .peerEnded, .ping, .drain], { _ = try ControlToChild($0, $1) }),
+        ("control to a child", [.configure, .attach, .peerEnded, .ping, .drain, .reload], { _ = try ControlToChild($0, $1) }),
         ("control to the supervisor", [.hello, .ready, .pong, .drained, .channelGivenUp], { _ = try ControlToSupervisor($0, $1) }),
         ("captures to the dispatcher", [.captureOpen, .capture], { _ = try CaptureToDispatcher($0, $1) }),
         ("jobs to an auditor", [.job], { _ = try AuditToAuditor($0, $1) }),

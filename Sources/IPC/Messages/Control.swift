@@ -179,6 +179,8 @@ package enum ControlToChild {
     case peerEnded(PeerEnded)
     case ping(nonce: UInt64)
     case drain(Drain)
+    /// Files that the settings name have changed.
+    case reload
 
     package init(_ header: FrameHeader, _ payload: RawSpan) throws(FrameError) {
         let reader = PayloadReader(payload)
@@ -190,6 +192,9 @@ package enum ControlToChild {
         case .ping:
             try reader.end()
             self = .ping(nonce: header.id)
+        case .reload:
+            try reader.end()
+            self = .reload
         default: throw .unexpectedType(header.type)
         }
     }
