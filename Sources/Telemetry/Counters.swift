@@ -77,6 +77,9 @@ package enum Counter: Int, CaseIterable, Sendable {
     case clientReceivedBytes
     case clientSentBytes
     case capturedBytes
+    case tlsHandshakes
+    case tlsResumptions
+    case tlsFailures
 
     // Dispatcher
     case jobsSubmitted
@@ -152,6 +155,9 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .clientReceivedBytes: CellDefinition([.edge], "client_received_bytes", "Bytes received from clients")
         case .clientSentBytes: CellDefinition([.edge], "client_sent_bytes", "Bytes sent to clients")
         case .capturedBytes: CellDefinition([.edge], "captured_bytes", "Bytes of bodies copied for audit")
+        case .tlsHandshakes: CellDefinition([.edge], "tls_handshakes", "TLS connections that clients began, resumed ones included")
+        case .tlsResumptions: CellDefinition([.edge], "tls_resumptions", "TLS connections of clients that resumed an earlier session")
+        case .tlsFailures: CellDefinition([.edge], "tls_failures", "Handshakes of clients that failed or did not end in time")
 
         case .jobsSubmitted: CellDefinition([.dispatcher], "jobs_submitted", "Audits taken into the queue")
         case .jobsCompleted: CellDefinition([.dispatcher], "jobs_completed", "Audits finished, failed ones included")

@@ -3,6 +3,7 @@ import CLinux
 import Configuration
 import EventLoop
 import Glibc
+import TLS
 
 extension Proxy {
     private static var acceptsPerTurn: Int { 64 }
@@ -59,9 +60,19 @@ extension Proxy {
                 continue
             }
             cl_set_nodelay(number)
-            let connection = ClientConnection(
+            var connection = ClientConnection(
                 descriptor: number, isLoopback: isLoopback, isTrusted: isTrusted, address: address, addressLength: length, outputPool: outputPool,
                 capturePool: capturePool)
+            if let clientTLS {
+                do throws(TLSError) {
+                    connection.tls = try TLSSession(accepting: clientTLS, descriptor: number)
+                } catch {  // no memory
+                    slot.add(.connectionsRefused)
+                    leave(connection)
+                    close(number)
+                    return
+                }
+            }
             guard let (index, generation) = clients.insert(connection) else {
                 close(number)
                 return
@@ -77,6 +88,11 @@ extension Proxy {
         }
     }
 
+    private mutating func leave(_ connection: borrowing ClientConnection) {
+        guard perAddress.limit > 0, !connection.isTrusted, let source = source(connection.address, connection.addressLength) else { return }
+        perAddress.leave(source)
+    }
+
     private func source(_ address: InlineArray<46, UInt8>, _ length: Int) -> IPAddress? {
         var address = address
         return withUnsafeBytes(of: &address) { IPAddress(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
@@ -84,7 +100,7 @@ extension Proxy {
 
     /// Said and closed at once: a connection that is refused must not cost a slot.
     private func refuse(_ number: Int32) {
-        _ = cl_send(number, Self.refusal.utf8Start, Self.refusal.utf8CodeUnitCount)
+        if clientTLS == nil { _ = cl_send(number, Self.refusal.utf8Start, Self.refusal.utf8CodeUnitCount) }
         close(number)
     }
 
@@ -98,8 +114,8 @@ extension Proxy {
     mutating func freeClient(_ index: Int) {
         guard clients.isLive(index) else { return }
         let client = clients.at(index)
-        close(client.pointee.descriptor)
-        if perAddress.limit > 0, !client.pointee.isTrusted, let source = source(client.pointee.address, client.pointee.addressLength) { perAddress.leave(source) }
+        leave(client.pointee)
+        client.pointee.end()
         clients.remove(index)
     }
 }

@@ -15,7 +15,7 @@ extension Proxy {
         let index = Int(token.slot)
         // Of a tunnel both directions may be over in order: what is left is read.
         if readiness.isBroken, client.pointee.phase != .tunnel || readiness.contains(.failed) { return clientGone(index) }
-        if readiness.mayWrite, !client.pointee.output.isEmpty {
+        if readiness.mayWrite, !client.pointee.output.isEmpty || client.pointee.closesAfterOutput {
             flushClient(index)
             guard clients.find(token.slot, token.generation) != nil else { return }
         }
@@ -23,7 +23,7 @@ extension Proxy {
             client.pointee.mayHaveEnded = true
             if client.pointee.phase == .exchange { return clientGone(index) }
         }
-        if readiness.mayRead {
+        if readiness.mayRead || client.pointee.isTLS {  // a read may have waited for room to write
             client.pointee.hasMore = true
             readClient(index)
         }
@@ -51,7 +51,7 @@ extension Proxy {
                 if client.pointee.mayHaveEnded, client.pointee.phase == .exchange { clientGone(index) }
                 return
             }
-            let count = cl_receive(client.pointee.descriptor, readBuffer.baseAddress, readBuffer.count)
+            let count = receive(index)
             if count <= 0 {
                 client.pointee.hasMore = false
                 if count == -Int(EAGAIN) { return }
@@ -61,8 +61,7 @@ extension Proxy {
                 return
             }
             slot.add(.clientReceivedBytes, UInt64(count))
-            // A short read has emptied the socket of a client that has not closed; the next bytes come with a new readiness.
-            client.pointee.hasMore = count == readBuffer.count || client.pointee.mayHaveEnded
+            client.pointee.hasMore = client.pointee.mayHoldMore(after: count, of: readBuffer.count)
             use(index, generation, UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
             guard clients.find(UInt32(index), generation) != nil else { return }
         }
@@ -320,7 +319,7 @@ extension Proxy {
             appendClient(client, data)
         } else {
             let before = client.pointee.output.count
-            let (sent, isComplete) = client.pointee.output.send(to: client.pointee.descriptor, followedBy: data)
+            let (sent, isComplete) = client.pointee.send(followedBy: data)
             slot.add(.clientSentBytes, UInt64(max(0, before + data.count - client.pointee.output.count)))
             if case .broken = sent { client.pointee.exchange.answerIsLost = true }
             if !isComplete { overflowed(client) }
@@ -347,7 +346,7 @@ extension Proxy {
     mutating func flushClient(_ index: Int) {
         let client = clients.at(index)
         let before = client.pointee.output.count
-        let sent = client.pointee.output.send(to: client.pointee.descriptor)
+        let sent = client.pointee.send()
         slot.add(.clientSentBytes, UInt64(before - client.pointee.output.count))
         switch sent {
         case .broken: return clientGone(index)
@@ -390,7 +389,10 @@ extension Proxy {
         client.pointee.exchange.reset()
         client.pointee.phase = .head
         exchangeDeadlines[index] = .max
-        guard keepAlive else { return linger(index) }
+        guard keepAlive else {
+            client.pointee.closesAfterOutput = true
+            return flushClient(index)
+        }
         clientDeadlines[index] = now &+ idleNanoseconds
         resume(index)
     }
@@ -438,6 +440,9 @@ extension Proxy {
         case .exchange where !client.pointee.exchange.requestBody.isDone && client.pointee.output.isEmpty && !client.pointee.exchange.answerBegan:
             abandonUpstream(index)
             answer(index, 408, "{\"error\":\"the request's body did not arrive in time\"}", close: true)
+        case .head where client.pointee.isTLS && !client.pointee.isAgreed:
+            slot.add(.tlsFailures)
+            freeClient(index)
         case .head, .lingering: freeClient(index)
         case .exchange, .tunnel: clientGone(index)
         }

@@ -27,10 +27,9 @@ struct EdgeRole: RoleLogic, ~Copyable {
     init(_ birth: Birth) throws(RoleFailure) {
         let settings = birth.settings
         let listener = InheritedDescriptor.proxyListener.number(in: .edge) ?? -1
-        let tls: TLSClientContext?
         let accessLog: AccessLog?
+        let (clientTLS, upstreamTLS) = try Self.makeTLS(settings)
         do {
-            tls = settings.upstreamURL.isTLS ? try TLSClientContext(caFile: settings.upstreamCAFile.isEmpty ? nil : settings.upstreamCAFile) : nil
             accessLog = settings.accessLog == .off ? nil : try AccessLog(InheritedDescriptor.accessLog.number(in: .edge) ?? -1)
             try birth.loop.add(listener, [.readable], Token(kind: EdgeToken.listener))
         } catch {
@@ -41,7 +40,8 @@ struct EdgeRole: RoleLogic, ~Copyable {
         birth.slot.add(.droppedEdgeLost, birth.scoreboard.unsent(edge: birth.place.number))
         birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
         proxy = Proxy(
-            settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: tls, resolver: resolver, accessLog: accessLog)
+            settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: upstreamTLS, resolver: resolver, accessLog: accessLog)
+        proxy.clientTLS = clientTLS
         if proxy.clients.capacity < settings.maxConnections {
             birth.log.warn(
                 "Open files are few: raise their limit (ulimit -n, LimitNOFILE=) to have all of TRUTHTABLE_MAX_CONNECTIONS",
@@ -49,6 +49,14 @@ struct EdgeRole: RoleLogic, ~Copyable {
         }
         self.listener = listener
         self.birth = birth
+    }
+
+    private static func makeTLS(_ settings: Settings) throws(RoleFailure) -> (TLSServerContext?, TLSClientContext?) {
+        do throws(TLSError) {
+            return (try settings.makeClientTLS(), try settings.makeUpstreamTLS())
+        } catch {
+            throw RoleFailure("\(error)", exitCode: .configuration)
+        }
     }
 
     private static func makeResolver(_ loop: Loop) throws(RoleFailure) -> Resolver {
@@ -114,6 +122,8 @@ struct EdgeRole: RoleLogic, ~Copyable {
         birth.channelEnded(attached, end)
         self.attached = nil
     }
+
+    mutating func reload() { proxy.reloadCertificates() }
 
     // MARK: The end
 

@@ -55,7 +55,7 @@ extension Proxy {
         }
         appendAddress(client, &sink)
         sink.append("\r\nX-Forwarded-Proto: ")
-        sink.append(client.pointee.isTrusted ? forwardedProtocol(bytes) : "http")
+        sink.append(isSecure(client, bytes) ? "https" : "http")
         sink.append("\r\nX-Request-ID: ")
         withRequestID(client) { sink.append($0.bytes) }
         sink.append("\r\n")
@@ -73,10 +73,10 @@ extension Proxy {
         return sink.overflowed ? 0 : sink.count
     }
 
-    /// What a trusted peer says that its client spoke.
-    private func forwardedProtocol(_ bytes: RawSpan) -> StaticString {
-        guard let range = requestHead.value(of: .xForwardedProto), range.count == 5, contains(bytes.extracting(range), "https") else { return "http" }
-        return "https"
+    /// Whether the client spoke TLS, with us or, as a trusted peer says, with that peer.
+    private func isSecure(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: RawSpan) -> Bool {
+        guard client.pointee.isTrusted, let range = requestHead.value(of: .xForwardedProto) else { return client.pointee.isTLS }
+        return range.count == 5 && contains(bytes.extracting(range), "https")
     }
 
     /// Data of a request's body, framed for the upstream.

@@ -58,6 +58,8 @@ struct Proxy: ~Copyable {
     /// When the exchange of a client must be over, whatever it does.
     let exchangeDeadlines: UnsafeMutablePointer<UInt64>
 
+    /// Rules for TLS from clients; nil when they speak plainly. Replaced by a reload.
+    var clientTLS: TLSServerContext?
     var targets: [UnsafeMutablePointer<Target>]
     var requestHead = HeadParser()
     var answerHead = HeadParser()
@@ -202,10 +204,7 @@ struct Proxy: ~Copyable {
             clients.at(index).pointee.hasMore = true
             readClient(index)
         }
-        for target in targets {
-            for upstream in target.pointee.idle { freeUpstream(upstream) }
-            target.pointee.idle = []
-        }
+        for target in targets { closeIdle(target) }
         for index in 0..<clients.highWater where clients.isLive(index) {
             let client = clients.at(index)
             switch client.pointee.phase {
@@ -218,6 +217,11 @@ struct Proxy: ~Copyable {
             case .lingering: break  // ends soon by itself
             }
         }
+    }
+
+    mutating func closeIdle(_ target: UnsafeMutablePointer<Target>) {
+        for upstream in target.pointee.idle { freeUpstream(upstream) }
+        target.pointee.idle = []
     }
 
     /// No exchange is under way.

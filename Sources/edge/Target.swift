@@ -11,7 +11,8 @@ struct Target: ~Copyable {
     }
 
     let endpoint: Endpoint
-    let tls: TLSClientContext?
+    /// Replaced by a reload.
+    var tls: TLSClientContext?
     /// Value of `Host`.
     let hostField: [UInt8]
     /// What stands before each target; empty or `/…` without a slash at the end.

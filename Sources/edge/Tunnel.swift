@@ -58,7 +58,10 @@ extension Proxy {
             if connection.pointee.tls != nil { connection.pointee.tls!.close() }
             shutdown(connection.pointee.descriptor, Int32(SHUT_WR))
         }
-        if upstreamIsDone { shutdown(client.pointee.descriptor, Int32(SHUT_WR)) }
+        if upstreamIsDone {
+            if client.pointee.isTLS { client.pointee.tls!.close() }
+            shutdown(client.pointee.descriptor, Int32(SHUT_WR))
+        }
         runTunnelClock(index)
         return false
     }
@@ -71,6 +74,6 @@ extension Proxy {
         client.pointee.exchange.reset()
         client.pointee.phase = .head
         client.pointee.closesAfterOutput = true
-        if client.pointee.output.isEmpty { linger(index) } else { flushClient(index) }
+        flushClient(index)
     }
 }

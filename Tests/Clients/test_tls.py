@@ -2,40 +2,28 @@
 
 import json
 import os
+import shutil
+import signal
 import ssl
 import subprocess
 import threading
 
 import pytest
 
-from product import memory_bytes, settled, wait_until
-from wire import Upstream, connect, exchange
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """A certificate authority, and certificates of its own making."""
-    folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=Test CA")
-    for name, names, days in (("good", "DNS:localhost,IP:127.0.0.1", "2"), ("other", "DNS:other.example", "2"), ("expired", "DNS:localhost,IP:127.0.0.1", "-1")):
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / f"{name}.ext").write_text(f"subjectAltName={names}\n")
-        days = ["-days", days] if days != "-1" else ["-not_before", "20200101000000Z", "-not_after", "20200102000000Z"]
-        try:
-            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", f"{name}.ext", "-out", f"{name}.pem", *days)
-        except subprocess.CalledProcessError:
-            (folder / f"{name}.pem").unlink(missing_ok=True)  # an openssl that cannot make old certificates
-    return folder
+from product import free_port, memory_bytes, settled, wait_until
+from wire import Upstream, connect, echo, events, exchange, flood, read_events
 
 
 class TLSUpstream(Upstream):
-    def __init__(self, folder, name, **options):
+    """`asks`: it takes clients of the authority only. `peers` are the names of those that came, `resumed` tells of each handshake."""
+
+    def __init__(self, folder, name, asks=False, **options):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+        if asks:
+            self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.load_verify_locations(folder / "ca.pem")
+        self.peers, self.resumed = [], []
         self.names = []
         self.context.sni_callback = lambda connection, name, context: self.names.append(name)
         self.failures = []
@@ -47,6 +35,9 @@ class TLSUpstream(Upstream):
         except OSError as error:
             self.failures.append(str(error))
             return
+        self.resumed.append(wire.socket.session_reused)
+        if certificate := wire.socket.getpeercert():
+            self.peers.append(certificate["subject"][0][0][1])
         super()._serve(wire)
 
 
@@ -111,10 +102,7 @@ def test_an_upstream_without_tls(start, authority):
 def test_large_bodies(product, upstream):
     data = os.urandom(1 << 20) * 20
 
-    def answer(wire, request):
-        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(request.body), request.body))
-
-    upstream.answer = answer
+    upstream.answer = echo
     client = connect(product.port, 30)
     thread = threading.Thread(target=client.send, args=(b"POST /big HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data),), daemon=True)
     thread.start()
@@ -123,14 +111,7 @@ def test_large_bodies(product, upstream):
 
 def test_a_slow_reader_does_not_grow_the_edge(product, upstream):
     sent = [0]
-
-    def answer(wire, request):
-        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (100 << 20))
-        while sent[0] < 100 << 20:
-            wire.send(b"x" * 65536)
-            sent[0] += 65536
-
-    upstream.answer = answer
+    upstream.answer = flood(sent)
     edge = product.pids("edge")[0]
     before = memory_bytes(edge)
     client = connect(product.port, receive_buffer=65536)
@@ -144,23 +125,10 @@ def test_a_slow_reader_does_not_grow_the_edge(product, upstream):
 
 def test_a_stream_event_by_event(product, upstream):
     go = threading.Semaphore(0)
-
-    def answer(wire, request):
-        wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for number in range(5):
-            wire.send(b"9\r\ndata: %d\n\n\r\n" % number)
-            assert go.acquire(timeout=5)
-        wire.send(b"0\r\n\r\n")
-
-    upstream.answer = answer
+    upstream.answer = events(go)
     client = connect(product.port)
     client.send(GET)
-    client.head()
-    for number in range(5):
-        assert int(client.line(), 16) == 9
-        assert client.exactly(11) == b"data: %d\n\n\r\n" % number
-        go.release()
-    assert client.line() == b"0"
+    read_events(client, go)
 
 
 def test_an_end_without_close_notify_is_a_cut(product, upstream):
@@ -189,3 +157,65 @@ def test_a_handshake_that_never_ends_is_a_502(start, authority):
     assert answer.status in (502, 504)
     stop.set()
     silent.close()
+
+
+def test_later_connections_resume(product, upstream):
+    upstream.answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+    upstream.resumed.clear()
+    for _ in range(3):
+        assert exchange(product.port, GET).body == b"ok"
+    assert upstream.resumed == [False, True, True]
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_an_upstream_that_asks_for_a_certificate(has, start, authority):
+    upstream = TLSUpstream(authority, "good", asks=True)
+    identity = {"upstream_tls_cert": authority / "other.pem", "upstream_tls_key": authority / "other.key"} if has else {}
+    product = start(url(upstream), upstream_ca_file=authority / "ca.pem", **identity)
+    answer = exchange(product.port, GET)
+    if has:
+        assert answer.body == b"ok" and upstream.peers == ["other"]
+    else:
+        assert answer.status == 502 and upstream.requests == []
+        product.wait_logged("Upstream failed")
+    upstream.close()
+
+
+def test_the_certificate_for_the_upstream_is_read_again(start, authority, tmp_path):
+    """... and connections that were made by the earlier one are used no more."""
+    upstream = TLSUpstream(authority, "good", asks=True)
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+
+    def use(name):
+        shutil.copy(authority / f"{name}.pem", cert)
+        shutil.copy(authority / f"{name}.key", key)
+
+    use("other")
+    product = start(url(upstream), upstream_ca_file=authority / "ca.pem", upstream_tls_cert=cert, upstream_tls_key=key)
+    assert exchange(product.port, GET).body == b"ok"
+    key.write_text("nonsense")
+    product.signal(signal.SIGHUP)
+    assert "holds no private key" in product.wait_logged("Cannot reload the certificates for the upstream", "earlier ones stay")
+    assert exchange(product.port, GET).body == b"ok"
+    use("good")
+    product.signal(signal.SIGHUP)
+    product.wait_logged("Certificates for the upstream reloaded")
+    assert exchange(product.port, GET).body == b"ok"
+    assert upstream.peers == ["other", "good"]
+    assert upstream.resumed == [False, False], "a session of another certificate's"
+    upstream.close()
+
+
+def test_openssl_as_an_upstream_that_asks_for_a_certificate(start, authority):
+    port = free_port()
+    server = subprocess.Popen(
+        ["openssl", "s_server", "-accept", str(port), "-cert", "good.pem", "-key", "good.key", "-CAfile", "ca.pem", "-Verify", "1", "-verify_return_error", "-www", "-tls1_2"],
+        cwd=authority, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        product = start(f"https://localhost:{port}", upstream_ca_file=authority / "ca.pem", upstream_tls_cert=authority / "other.pem", upstream_tls_key=authority / "other.key")
+        answer = wait_until(lambda: (answer := exchange(product.port, GET)) and answer.status == 200 and answer, what="openssl's answer")
+        assert b"CN=other" in answer.body.replace(b" ", b"") and b"TLSv1.2" in answer.body
+    finally:
+        server.kill()
+        server.wait()

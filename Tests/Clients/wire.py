@@ -315,3 +315,46 @@ class Upstream:
         self.listener.close()
         for connection in self.open:
             connection.close()
+
+
+# Answers of an upstream
+
+
+def echo(wire, request):
+    """The request's body."""
+    wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(request.body), request.body))
+
+
+def flood(sent, size=100 << 20):
+    """`size` bytes; `sent[0]` says how many have been taken."""
+
+    def answer(wire, request):
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        while sent[0] < size:
+            wire.send(b"x" * 65536)
+            sent[0] += 65536
+
+    return answer
+
+
+def events(go, count=5):
+    """Events in chunks of their own, each after the first when `go` is released."""
+
+    def answer(wire, request):
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for number in range(count):
+            wire.send(b"9\r\ndata: %d\n\n\r\n" % number)
+            assert go.acquire(timeout=5)
+        wire.send(b"0\r\n\r\n")
+
+    return answer
+
+
+def read_events(client, go, count=5):
+    """What `events` sends, one by one: the next is asked for when the last has come."""
+    client.head()
+    for number in range(count):
+        assert int(client.line(), 16) == 9
+        assert client.exactly(11) == b"data: %d\n\n\r\n" % number
+        go.release()
+    assert client.line() == b"0"
