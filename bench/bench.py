@@ -7,12 +7,14 @@
     latency  latency at one connection, also without a proxy
     streams  500 streams of 64 events, 20 ms apart: CPU per event, stalls over 200 ms, added time to the first event
     idle     resident memory per idle keep-alive connection
+    tls      clients by TLS 1.3: CPU per request over kept connections, and per new connection, with a full and a resumed
+             handshake; every proxy with the same OpenSSL and the same certificate (ECDSA P-256)
 
 The upstream is nginx answering from memory; the load is wrk with keep-alive. A figure is the CPU time (user and system) that the
 proxy's process used, from /proc/PID/schedstat, over the requests that wrk counted. Readings of ours count only if at least
 99.9 % of the answers were captured and reached the dispatcher. Only loopback is used; everything started here is ended here.
 """
-import argparse, asyncio, json, os, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, asyncio, json, os, re, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -63,6 +65,7 @@ class Peer:
     def __init__(self, name, port, pid, all=()):
         self.name, self.port, self.pid, self.all = name, port, pid, all
         self.readings = []
+        self.scheme = "http"
 
     def median(self, figure):
         return statistics.median(r[figure] for r in self.readings)
@@ -108,8 +111,18 @@ class Bench:
         wait_for(listening(port), "the upstream")
         return port
 
-    def peers(self, upstream, with_captures_off=False):
+    def certificate(self):
+        """A self-signed certificate, its key, and both in one file."""
+        cert, key, both = (f"{self.work}/{name}.pem" for name in ("cert", "key", "both"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+        with open(both, "w") as f:
+            f.write(open(cert).read() + open(key).read())
+        return cert, key, both
+
+    def peers(self, upstream, with_captures_off=False, certificate=None):
         o, peers = self.options, []
+        cert, key, both = certificate or ("", "", "")
         for name, captures in (("ours", "true"), ("ours, captures off", "false")):
             if name != "ours" and not with_captures_off:
                 continue
@@ -117,7 +130,7 @@ class Bench:
             env = {"PATH": os.environ["PATH"], "TRUTHTABLE_PORT": str(port), "TRUTHTABLE_WS_PORT": str(ws), "TRUTHTABLE_LOG_LEVEL": "error",
                    "TRUTHTABLE_UPSTREAM_URL": f"http://127.0.0.1:{upstream}", "TRUTHTABLE_RUNTIME_DIR": f"{self.work}/{ws}",
                    "TRUTHTABLE_AUDIT_ENABLED": captures, "TRUTHTABLE_AUDITOR_COUNT": "1", "TRUTHTABLE_MAX_CONNECTIONS": "9000",
-                   "TRUTHTABLE_UPSTREAM_IDLE_CONNECTIONS": "9000"}
+                   "TRUTHTABLE_UPSTREAM_IDLE_CONNECTIONS": "9000", "TRUTHTABLE_TLS_CERT": cert, "TRUTHTABLE_TLS_KEY": key}
             self.start([f"{o.build}/truthtable", "run"], env=env, cwd=self.work)
             def ready():
                 out = subprocess.run([f"{o.build}/truthtable", "status", "--json"], env=env, cwd=self.work, capture_output=True, text=True)
@@ -129,22 +142,24 @@ class Bench:
         with open(f"{self.work}/haproxy.cfg", "w") as f:
             f.write(f"global\n  nbthread 1\n  maxconn 9000\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 75s\n  timeout server 120s\n"
                     f"  option forwardfor\n  http-reuse always\n  unique-id-format %{{+X}}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid\n  unique-id-header X-Request-ID\n"
-                    f"frontend f\n  bind 127.0.0.1:{port}\n  default_backend b\nbackend b\n  server u 127.0.0.1:{upstream} pool-max-conn 9000\n")
+                    f"frontend f\n  bind 127.0.0.1:{port}{f' ssl crt {both} alpn http/1.1' if both else ''}\n  default_backend b\nbackend b\n  server u 127.0.0.1:{upstream} pool-max-conn 9000\n")
         process = self.start(["haproxy", "-f", f"{self.work}/haproxy.cfg", "-db"])
         wait_for(listening(port), "HAProxy")
         peers.append(Peer("HAProxy", port, process.pid))
         port = free_port()
-        pid = self.nginx("proxy", f"upstream u {{ server 127.0.0.1:{upstream}; keepalive 9000; keepalive_requests 100000000; }} server {{ listen 127.0.0.1:{port} backlog=4096; client_max_body_size 64m; location / {{ "
+        pid = self.nginx("proxy", f"upstream u {{ server 127.0.0.1:{upstream}; keepalive 9000; keepalive_requests 100000000; }} server {{ listen 127.0.0.1:{port} backlog=4096{f' ssl; ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3' if cert else ''}; client_max_body_size 64m; location / {{ "
                          f"proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; "
                          f"proxy_set_header X-Request-ID $request_id; proxy_buffering on; }} }}")
         wait_for(listening(port), "nginx")
         peers.append(Peer("nginx", port, pid))
+        for peer in peers:
+            peer.scheme = "https" if certificate else "http"
         return peers
 
-    def load(self, port, seconds, connections=64, kilobytes=1):
+    def load(self, port, seconds, connections=64, kilobytes=1, scheme="http"):
         """wrk; requests done, problems, and the latency's percentiles in µs."""
         out = subprocess.run(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", f"{HERE}/post.lua", "--latency", f"http://127.0.0.1:{port}", "--", str(kilobytes)],
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", f"{HERE}/post.lua", "--latency", f"{scheme}://127.0.0.1:{port}", "--", str(kilobytes)],
             capture_output=True, text=True, timeout=seconds + 120).stdout
         done = int(re.search(r"(\d+) requests in", out).group(1))
         bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
@@ -154,20 +169,20 @@ class Bench:
         percentiles = {int(float(p)): float(v) * unit[u] for p, v, u in re.findall(r"^\s+(\d+)%\s+([\d.]+)(us|ms|s)\s*$", out, re.M)}
         return done, problems, percentiles
 
-    def ledger(self, port):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats", timeout=5) as answer:
+    def ledger(self, peer):
+        with urllib.request.urlopen(f"{peer.scheme}://127.0.0.1:{peer.port}/stats", timeout=5, context=ssl._create_unverified_context()) as answer:
             return json.load(answer)["ledger"]
 
     def reading(self, peer, connections=64, kilobytes=1):
-        before = self.ledger(peer.port) if peer.name == "ours" else None
+        before = self.ledger(peer) if peer.name == "ours" else None
         cpu, user = cpu_seconds(peer.pid), user_seconds(peer.pid)
         all_before = sum(map(cpu_seconds, peer.all)) if peer.all else 0
-        done, problems, percentiles = self.load(peer.port, self.options.seconds, connections, kilobytes)
+        done, problems, percentiles = self.load(peer.port, self.options.seconds, connections, kilobytes, peer.scheme)
         result = {"us": (cpu_seconds(peer.pid) - cpu) / done * 1e6, "user": (user_seconds(peer.pid) - user) / done * 1e6, "rps": done / self.options.seconds,
                   "p99": percentiles.get(99, float("nan")), "problems": problems}
         if before:
             time.sleep(0.5)
-            after = self.ledger(peer.port)
+            after = self.ledger(peer)
             captured = after["captured"] - before["captured"]
             lost = sum(after["dropped"].get(k, 0) - before["dropped"].get(k, 0) for k in ("capture_backlog", "channel_lost", "edge_lost"))
             result["share"] = (captured - lost) / done
@@ -177,7 +192,7 @@ class Bench:
     def rounds(self, peers, connections=64, kilobytes=1):
         for peer in peers:
             peer.readings = []
-            self.load(peer.port, 1, connections, kilobytes)
+            self.load(peer.port, 1, connections, kilobytes, peer.scheme)
         for _ in range(self.options.rounds):
             for peer in peers:
                 peer.readings.append(self.reading(peer, connections, kilobytes))
@@ -260,6 +275,33 @@ class Bench:
             for s in sockets:
                 s.close()
 
+    def tls(self, upstream):
+        certificate = self.certificate()
+        peers = self.peers(upstream, certificate=certificate)
+        print(f"\nTLS from clients, CPU µs, median (range), {self.options.rounds} interleaved rounds of {self.options.seconds} s\n")
+        print("| | " + " | ".join(p.name for p in peers) + " | ours × HAProxy |\n|---|" + "---|" * (len(peers) + 1))
+
+        def tell(what, name):
+            ours, haproxy = peers[0], next(p for p in peers if p.name == "HAProxy")
+            print(f"| {what} | " + " | ".join(p.text("us") for p in peers) + f" | {ours.median('us') / haproxy.median('us'):.2f} |", flush=True)
+            self.keep(name, peers)
+
+        for kilobytes in (1, 64):
+            self.rounds(peers, kilobytes=kilobytes)
+            tell(f"request, {kilobytes} KB answer, 64 kept connections", f"tls-{kilobytes}")
+        for resumed in (False, True):
+            for peer in peers:
+                peer.readings = []
+                new_connections(peer, certificate[0], 0.5, resumed)
+            for _ in range(self.options.rounds):
+                for peer in peers:
+                    cpu = cpu_seconds(peer.pid)
+                    done = new_connections(peer, certificate[0], self.options.seconds, resumed)
+                    peer.readings.append({"us": (cpu_seconds(peer.pid) - cpu) / done * 1e6, "connections": done})
+            tell(f"new connection, {'resumed' if resumed else 'full'} handshake, one request", "tls-resumed" if resumed else "tls-full")
+        self.rounds(peers)
+        self.tell_captures(peers[0])
+
     def keep(self, name, peers):
         os.makedirs(f"{HERE}/results", exist_ok=True)
         with open(f"{HERE}/results/{time.strftime('%Y%m%d-%H%M%S')}-{name}.json", "w") as f:
@@ -280,6 +322,26 @@ class Bench:
 def resident(pid):
     with open(f"/proc/{pid}/status") as f:
         return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+def new_connections(peer, certificate, seconds, resumed):
+    """One connection after another, each with a handshake of the wanted kind and one request; how many there were."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.set_alpn_protocols(["http/1.1"])
+    body = b"x" * 1024
+    request = b"POST /1/v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    end, done, session = time.monotonic() + seconds, 0, None
+    while time.monotonic() < end:
+        with socket.create_connection(("127.0.0.1", peer.port)) as plain, context.wrap_socket(plain, server_hostname="localhost", session=session if resumed else None) as s:
+            s.sendall(request)
+            answer = b""
+            while piece := s.recv(65536):
+                answer += piece
+            if not answer.startswith(b"HTTP/1.1 200") or s.session_reused != (resumed and session is not None):
+                sys.exit(f"bench: {peer.name}: {'resumed' if s.session_reused else 'full'} handshake, answer {answer[:60]!r}")
+            session = s.session
+            done += 1
+    return done
 
 
 async def run_streams(port, count):
@@ -317,12 +379,12 @@ async def run_streams(port, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="cpu, growth, latency, streams, idle, or all")
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="cpu, growth, latency, streams, idle, tls, or all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--build", default=os.path.abspath(f"{HERE}/../.build/release"))
     options = parser.parse_args()
-    known = ["cpu", "growth", "latency", "streams", "idle"]
+    known = ["cpu", "growth", "latency", "streams", "idle", "tls"]
     measures = known if options.measures == ["all"] else options.measures or ["cpu"]
     for measure in measures:
         if measure not in known:
