@@ -33,7 +33,7 @@ package enum VerdictJSON {
         limitBytes: Int = defaultLimitBytes
     ) -> [UInt8] {
         var bytes: [UInt8] = []
-        let positions = UTF16Positions(of: auditCase.answer, at: verdict.claims.flatMap { [$0.start, $0.end] })
+        let positions = UTF16Positions(of: auditCase.answer, at: verdict.claims.flatMap { [$0.start, $0.end] } + [auditCase.answer.utf8.count])
         var quoteOffsets: [Int: [Int]] = [:]
         for quote in verdict.claims.lazy.flatMap(\.evidence) { quoteOffsets[quote.document, default: []] += [quote.start, quote.end] }
         var quotePositions: [Int: UTF16Positions] = [:]
@@ -91,6 +91,7 @@ package enum VerdictJSON {
             text("path", auditCase.path, 512)
             text("query", auditCase.query, budget.query)
             text("answer", auditCase.answer, budget.answer)
+            writer.member("answer_length", positions[auditCase.answer.utf8.count])
             writer.member("context_state", verdict.contextState.rawValue)
             writer.member("context_partial", auditCase.contextIsPartial)
             documents()
