@@ -26,7 +26,7 @@ struct Hub: ~Copyable {
     private var health = StatusUpdate()
     private var stats = StatusUpdate()
     private var lastHealth: Instant?
-    private var lastService = ""
+    private var lastHealthReading: HealthReading?
     private var lastStats: Instant?
     private var lastReading: StatsReading?
     /// What `write` hands out; kept so that no message takes new memory.
@@ -179,11 +179,13 @@ struct Hub: ~Copyable {
     /// About once a second: whether there is a new health or statistics update for everybody.
     mutating func tick(at now: Instant, wall: UInt64, health: () -> HealthReading, stats: () -> StatsReading) {
         catchUp.tick(at: now)
-        // At its interval, and at once when the audit service comes or goes: a dashboard must not show what is over.
+        // At its interval, soon when something has changed, and at once when the audit service comes or goes: a dashboard must
+        // not show what is over.
         let healthReading = health()
-        if lastHealth.map({ now >= $0 + HealthReading.interval }) ?? true || healthReading.auditService != lastService {
+        let interval = healthReading == lastHealthReading ? HealthReading.interval : HealthReading.shortestInterval
+        if lastHealth.map({ now >= $0 + interval }) ?? true || healthReading.auditService != lastHealthReading?.auditService {
             lastHealth = now
-            lastService = healthReading.auditService
+            lastHealthReading = healthReading
             self.health.replace(healthReading.json, milliseconds: wall)
         }
         if lastStats.map({ now >= $0 + StatsReading.interval }) ?? true {

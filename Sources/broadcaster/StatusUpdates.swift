@@ -18,25 +18,36 @@ struct StatusUpdate {
 
 struct HealthReading: Equatable {
     static let interval = Duration.seconds(10)
+    /// When something has changed.
+    static let shortestInterval = Duration.seconds(2)
 
     /// `up` when audits can run, `stopping` when no new ones are taken, else `down`.
     let auditService: String
     let queueDepth: Int
+    let queueSize: Int
+    /// Audits that can run at once now, and those that do.
+    let workers: Int
+    let running: Int
     /// Dashboards.
     let connections: Int
 
-    init(auditService: String, queueDepth: Int, connections: Int) {
+    init(auditService: String, queueDepth: Int, queueSize: Int, workers: Int, running: Int, connections: Int) {
         self.auditService = auditService
         self.queueDepth = queueDepth
+        self.queueSize = queueSize
+        self.workers = workers
+        self.running = running
         self.connections = connections
     }
 
     init(_ scoreboard: Scoreboard, clients: Int) {
         let isThere = (scoreboard.inhabitant(of: .dispatcher)?.pid ?? 0) != 0
-        let canRun = scoreboard.value(.workers, at: .dispatcher) > 0
         let accepts = scoreboard.value(.accepting, at: .dispatcher) > 0
-        auditService = !isThere || !canRun ? "down" : accepts ? "up" : "stopping"
+        workers = isThere ? scoreboard.value(.workers, at: .dispatcher) : 0
+        auditService = workers == 0 ? "down" : accepts ? "up" : "stopping"
         queueDepth = scoreboard.value(.queueUsed, at: .dispatcher)
+        queueSize = scoreboard.value(.queueSize, at: .dispatcher)
+        running = scoreboard.value(.runningJobs, at: .dispatcher)
         connections = clients
     }
 
@@ -46,6 +57,9 @@ struct HealthReading: Equatable {
         json.member("audit_service", auditService)
         json.member("queue_depth", queueDepth)
         json.member("connections", connections)
+        json.member("queue_size", queueSize)
+        json.member("workers", workers)
+        json.member("running", running)
         json.endObject()
         return json.bytes
     }
@@ -61,14 +75,17 @@ struct StatsReading: Equatable {
     let scoreSum: UInt64
     let timed: UInt64
     let timeSumMicroseconds: UInt64
+    /// What became of all captures, drops by their reasons among it.
+    let ledger: LedgerTotals
 
-    init(completed: UInt64, failed: UInt64, scored: UInt64, scoreSum: UInt64, timed: UInt64, timeSumMicroseconds: UInt64) {
+    init(completed: UInt64, failed: UInt64, scored: UInt64, scoreSum: UInt64, timed: UInt64, timeSumMicroseconds: UInt64, ledger: LedgerTotals) {
         self.completed = completed
         self.failed = failed
         self.scored = scored
         self.scoreSum = scoreSum
         self.timed = timed
         self.timeSumMicroseconds = timeSumMicroseconds
+        self.ledger = ledger
     }
 
     init(_ scoreboard: Scoreboard) {
@@ -80,6 +97,7 @@ struct StatsReading: Equatable {
         let times = scoreboard.sum(.audit)
         timed = times.count
         timeSumMicroseconds = times.sumMicroseconds
+        ledger = scoreboard.ledger
     }
 
     /// Null where there is nothing to take the average of.
@@ -96,6 +114,8 @@ struct StatsReading: Equatable {
         json.member("failed_audits", failed)
         json.member("average_score", averageScore)
         json.member("average_time_ms", timed > 0 ? timeSumMicroseconds / timed / 1000 : 0)
+        json.name("ledger")
+        json.raw(ledger.json.utf8)
         json.endObject()
         return json.bytes
     }

@@ -176,17 +176,26 @@ struct HubTests {
         #expect(test.messages(key).map(short) == ["connected", "health_update", "stats_update"], "a new one knows how things are")
         test.tick(after: .seconds(2))
         #expect(test.messages(key) == [], "no change")
-        let stats = StatsReading(completed: 4, failed: 1, scored: 2, scoreSum: 171_000_000, timed: 3, timeSumMicroseconds: 12_900)
+        let stats = StatsReading(completed: 4, failed: 1, scored: 2, scoreSum: 171_000_000, timed: 3, timeSumMicroseconds: 12_900, ledger: TestHub.noLedger)
         test.tick(after: .seconds(2), stats: stats)
         test.tick(after: .seconds(2), stats: stats)
         #expect(
             test.messages(key) == [
-                #"{"type":"stats_update","timestamp":"2025-11-25T21:52:50.123Z","payload":{"total_audits":4,"successful_audits":3,"failed_audits":1,"average_score":85.5,"average_time_ms":4}}"#
+                #"{"type":"stats_update","timestamp":"2025-11-25T21:52:50.123Z","payload":{"total_audits":4,"successful_audits":3,"failed_audits":1,"average_score":85.5,"average_time_ms":4,"ledger":\#(TestHub.noLedger.json)}}"#
             ])
-        test.tick(after: .seconds(2), health: HealthReading(auditService: "down", queueDepth: 3, connections: 2), stats: stats)
+        #expect(TestHub.noLedger.json.contains(#""dropped":{"capture_backlog":0,"queue_full":0,"#))
+        let busy = HealthReading(auditService: "up", queueDepth: 3, queueSize: 9, workers: 2, running: 2, connections: 2)
+        test.tick(after: .seconds(2), health: busy, stats: stats)
         #expect(
             test.messages(key) == [
-                #"{"type":"health_update","timestamp":"2025-11-25T21:52:50.123Z","payload":{"audit_service":"down","queue_depth":3,"connections":2}}"#
+                #"{"type":"health_update","timestamp":"2025-11-25T21:52:50.123Z","payload":{"audit_service":"up","queue_depth":3,"connections":2,"queue_size":9,"workers":2,"running":2}}"#
+            ])
+        let down = HealthReading(auditService: "down", queueDepth: 4, queueSize: 9, workers: 0, running: 0, connections: 2)
+        test.tick(after: .seconds(1), health: busy, stats: stats)
+        test.tick(after: .milliseconds(1), health: down, stats: stats)
+        #expect(
+            test.messages(key) == [
+                #"{"type":"health_update","timestamp":"2025-11-25T21:52:50.123Z","payload":{"audit_service":"down","queue_depth":4,"connections":2,"queue_size":9,"workers":0,"running":0}}"#
             ])
         let data = test.join(.data)
         #expect(test.messages(data).map(short) == ["connected"])

@@ -1,8 +1,10 @@
 // Named events and clients for the tests, and readers of what clients get.
 import EventLoop
+import Glibc
 import HTTP
 import IPC
 import JSON
+import Telemetry
 
 @testable import broadcaster
 
@@ -32,8 +34,13 @@ struct TestHub: ~Copyable {
         hub.tick(at: now, wall: wall, health: { health }, stats: { stats })
     }
 
-    static let healthy = HealthReading(auditService: "up", queueDepth: 0, connections: 1)
-    static let noStats = StatsReading(completed: 0, failed: 0, scored: 0, scoreSum: 0, timed: 0, timeSumMicroseconds: 0)
+    static let healthy = HealthReading(auditService: "up", queueDepth: 0, queueSize: 1000, workers: 2, running: 0, connections: 1)
+    static let noStats = StatsReading(completed: 0, failed: 0, scored: 0, scoreSum: 0, timed: 0, timeSumMicroseconds: 0, ledger: noLedger)
+    static let noLedger = {
+        let (scoreboard, descriptor) = try! Scoreboard.create()
+        close(descriptor)
+        return scoreboard.ledger
+    }()
 
     @discardableResult
     mutating func event(_ epoch: UInt64, _ sequence: UInt64, _ kind: EventKind, _ text: String, milliseconds: UInt64 = wall) -> Hub.Taken {
