@@ -14,8 +14,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 }
 
 /// A process of the product: `Sources/ROLE`, installed as `truthtable-ROLE`.
-func role(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func role(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -33,7 +33,7 @@ let package = Package(
         role("edge", ["Role", "Outbound", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),
         role("auditor", ["Role", "Auditing", "IPC", "Telemetry", "Configuration", "EventLoop"]),
-        role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
+        role("broadcaster", ["Role", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux", "CZlib"], resources: [.embedInCode("page")]),
         role("mockllm", ["Inbound", "HTTP", "JSON", "EventLoop", "CLinux"]),
 
         module("Role", ["IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),

@@ -1,7 +1,7 @@
 // The broadcaster's HTTP: which path is what, who may look, and every refusal with its cure.
 //
 //     /ws  /api/ws   the events; on the port of the dashboards in the envelope `data`, from the edge in `payload`
-//     /              the page, on the port of the dashboards only
+//     /  /page/…     the page, on the port of the dashboards only
 //     /health        open to all
 import Configuration
 import HTTP
@@ -16,6 +16,7 @@ struct Routes {
 
     private let server: HTTPServer
     private let access: AccessPolicy
+    private let page = DashboardPage()
     private let edgeListener: Int
 
     /// `edgeListener` is the server's index of the socket whose peers are edges.
@@ -30,16 +31,25 @@ struct Routes {
         switch request.path {
         case "/ws", "/api/ws": return opening(request)
         case "/health": respond(request, .json, Array("{\"status\":\"ok\"}".utf8))
-        case "/" where request.listener != edgeListener:
-            guard isAllowed(request) else { return nil }
-            guard let page = DashboardPage(for: request) else {
-                refuse(request, 500, "no random bytes: try again")
-                return nil
-            }
-            respond(request, page.fields, page.html)
+        case let path where request.listener != edgeListener && page.has(path): show(request)
         default: refuse(request, 404, "not found: the dashboard is at /, events are at /ws")
         }
         return nil
+    }
+
+    /// The page. A browser that may not look gets it as well, to be asked for the token; a program gets the sentence.
+    private func show(_ request: HTTPRequest) {
+        guard request.method == .get || request.method == .head else { return refuse(request, 405, "use GET") }
+        guard request.path == "/" else { return page.answer(request, server) }
+        switch access.decide(request) {
+        case .refused(let refusal) where refusal.status == 401 && request["Accept"]?.contains("text/html") == true:
+            page.answer(request, server, status: 401)
+        case .refused(let refusal): refuse(request, refusal.status, Self.sentence(refusal))
+        case .allowed:
+            var token: String?
+            if case .explicit(let shown) = AccessPolicy.presented(in: request) { token = shown }
+            page.answer(request, server, token: token)
+        }
     }
 
     private func opening(_ request: HTTPRequest) -> Opening? {

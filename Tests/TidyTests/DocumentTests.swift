@@ -8,7 +8,7 @@ private let updateCommand = "TRUTHTABLE_UPDATE_DOCS=1 swift test --filter TidyTe
 @Test func `ARCHITECTURE has a line for every file`() {
     let path = "docs/ARCHITECTURE.md"
     let described = Repository.lines(path).compactMap { line in line.firstMatch(of: /^- `(Sources\/[^`]+)`: \S/).map { String($0.output.1) } }
-    let files = Repository.files(under: "Sources", ["swift", "c", "h"])
+    let files = Repository.files(under: "Sources", ["swift", "c", "h", "html", "css", "js", "svg"])
     for file in files where !described.contains(file) {
         Issue.record("\(path): add a line for \(file), where a capture meets it: - `\(file)`: one clause")
     }

@@ -61,7 +61,7 @@ private let files = Repository.files(under: "Sources", ["swift"])
 @Test func `Package.swift declares what is imported`() {
     let package = Repository.text("Package.swift")
     for module in rows.keys.sorted() where !module.hasPrefix("C") || module == "Configuration" {
-        let declaration = package.firstMatch(of: try! Regex("(?:role|module)\\(\"\(module)\"(?:, \\[([^\\]]*)\\])?\\)", as: (Substring, Substring?).self))
+        let declaration = package.firstMatch(of: try! Regex("(?:role|module)\\(\"\(module)\"(?:, \\[([^\\]]*)\\])?[,)]", as: (Substring, Substring?).self))
         guard let declaration else {
             Issue.record("\(module) has no line in Package.swift: declare it by role(…) or module(…)")
             continue
