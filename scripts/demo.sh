@@ -44,7 +44,7 @@ port=$(port_of proxy)
 TRUTHTABLE_WS_PORT=$(port_of websocket)
 url=http://localhost:$port
 
-"$build/truthtable" watch --once >"$work/audit" &
+"$build/truthtable" watch --once --claims >"$work/audit" &
 watch=$!
 until_true "$watch" a_dashboard_is_open
 "$build/truthtable-mockllm" --questions | head -n 1 | sed 's/}$/,"stream":true}/' >"$work/question"

@@ -23,7 +23,7 @@ enum CommandLineTool {
 
           run [--env-file FILE]     run the proxy and its processes in the foreground (`truthtable run --help`: all settings)
           status [--json]           state of a running product's processes, listeners and ledger
-          watch [--once] [--json]   audits as they arrive, claim by claim
+          watch [--once] [--json]   audits as they arrive, with what is wrong in them
           audit FILE|- [--json]     audit a saved exchange, offline
           version                   print the version
 

@@ -1,4 +1,5 @@
-// `truthtable watch`: audits as they arrive, claim by claim, in a terminal.
+// `truthtable watch`: audits as they arrive, in a terminal. A lost connection is made again by itself, and the feed goes on
+// behind the last event that was shown.
 import Configuration
 import EventLoop
 import Glibc
@@ -6,110 +7,109 @@ import JSON
 import Role
 
 enum Watch {
+    /// Between two attempts; doubled up to the longest, with jitter.
+    private static let shortestPause = 0.5
+    private static let longestPause = 15.0
+
     static func run(_ arguments: [String]) -> ExitCode {
         let options: ProductOptions
         do throws(CommandEnded) {
-            options = try ProductOptions(arguments, flags: ["--json", "--once"], help: help)
+            options = try ProductOptions(arguments, flags: ["--json", "--once", "--claims"], help: help)
         } catch {
             return error.exitCode
         }
-        let settings = options.settings
-        let json = options.flags.contains("--json")
-        let most = options.flags.contains("--once") ? 1 : Int.max
-        let address = ["localhost", "0.0.0.0"].contains(settings.host) ? "127.0.0.1" : settings.host == "::" ? "::1" : settings.host
-        do throws(WebSocketClient.Failure) {
-            var client = try WebSocketClient(address: address, port: settings.webSocketPort, path: "/ws?envelope=payload", token: settings.accessToken)
-            let paint = Paint(isatty(STDOUT_FILENO) == 1)
-            var shown = 0
-            while shown < most {
-                let message = try client.nextMessage()
-                let event = WatchedEvent(message)
-                guard let text = json ? message : event?.text(paint) else { continue }
-                // A reader that has gone away ends the watch.
-                guard write(text + "\n") else { return .clean }
-                if event != nil { shown += 1 }
+        var feed = Feed(options)
+        var attempts = 0
+        while true {
+            do throws(WebSocketClient.Failure) {
+                try feed.follow()
+                return .clean
+            } catch {
+                guard feed.wasConnected, !error.isRefusal else {
+                    complain(
+                        CommandLineTool.name,
+                        "cannot watch \(feed.place): \(error.sentence): start the product with `truthtable run`, or set TRUTHTABLE_WS_PORT to the port of the one that runs")
+                    return .unavailable
+                }
+                if feed.isNewlyLost { attempts = 0 }
+                if attempts == 0 { complain(CommandLineTool.name, "\(error.sentence): trying again until the product is back") }
+                let pause = min(shortestPause * Double(1 << min(attempts, 5)), longestPause) * Double.random(in: 0.5..<1)
+                _ = poll(nil, 0, Int32(pause * 1000))
+                attempts += 1
             }
-            return .clean
-        } catch {
-            complain(
-                CommandLineTool.name,
-                "cannot watch \(address), port \(settings.webSocketPort): \(error.sentence): start the product with `truthtable run`, or set TRUTHTABLE_WS_PORT to the port of the one that runs")
-            return .unavailable
         }
     }
 
     private static let help = """
-        Usage: truthtable watch [--once] [--json] [--env-file FILE]
+        Usage: truthtable watch [--once] [--claims] [--json] [--env-file FILE]
 
-        Shows each audit of the running product (TRUTHTABLE_HOST, TRUTHTABLE_WS_PORT, TRUTHTABLE_ACCESS_TOKEN) as it arrives:
-        verdict, trust score, and every claim with its evidence. --once ends after the first; --json prints messages as they come.
+        Shows each audit of the running product (TRUTHTABLE_HOST, TRUTHTABLE_WS_PORT, TRUTHTABLE_ACCESS_TOKEN) as it arrives: grade,
+        trust score, verdict, and the claims that the documents do not bear out, with the evidence. When the product is away it waits,
+        and goes on where it was.
+
+          --once      end after the first audit
+          --claims    show all claims, the supported ones too
+          --json      print the messages as they come
         """
 
-    private static func write(_ text: String) -> Bool {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            guard count > 0 else { return false }
-            rest = rest.dropFirst(count)
+    /// One feed over any number of connections.
+    private struct Feed {
+        let address: String
+        let port: Int
+        private let token: String
+        private let showsJSON: Bool
+        private let most: Int
+        private let page: AuditLine
+        /// `EPOCH:SEQ` of the last event.
+        private var last: String?
+        private var shown = 0
+        private(set) var wasConnected = false
+        /// The connection that was lost last had been there.
+        private(set) var isNewlyLost = false
+
+        init(_ options: ProductOptions) {
+            let settings = options.settings
+            address = ["localhost", "0.0.0.0"].contains(settings.host) ? "127.0.0.1" : settings.host == "::" ? "::1" : settings.host
+            port = settings.webSocketPort
+            token = settings.accessToken
+            showsJSON = options.flags.contains("--json")
+            most = options.flags.contains("--once") ? 1 : Int.max
+            let isColoured = isatty(STDOUT_FILENO) == 1 && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
+            page = AuditLine(Paint(isColoured), showsAll: options.flags.contains("--claims"))
         }
-        return true
-    }
-}
 
-/// Colours, where the output is a terminal.
-struct Paint {
-    private let isOn: Bool
+        var place: String { "\(address), port \(port)" }
 
-    init(_ isOn: Bool) { self.isOn = isOn }
-
-    func callAsFunction(_ code: String, _ text: String) -> String { isOn ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }
-}
-
-/// An event as a person reads it.
-private struct WatchedEvent {
-    private let type: String
-    private let payload: JSONValue
-
-    /// Nil for messages that are not about one audit's end.
-    init?(_ message: String) {
-        guard let value = try? JSONValue(parsing: Array(message.utf8).span), let type = value["type"]?.string, let payload = value["payload"],
-            ["audit_complete", "audit_failed"].contains(type)
-        else { return nil }
-        self.type = type
-        self.payload = payload
-    }
-
-    func text(_ paint: Paint) -> String {
-        let name = oneLine(payload["request_id"]?.string ?? "")
-        guard type == "audit_complete" else { return paint("31", "Audit failed") + "  \(name)\n  \(oneLine(payload["error"]?.string ?? ""))\n" }
-        let score = payload["trust_score"]?.double.map { String(Int($0.rounded())) } ?? "none"
-        var lines = [
-            paint("1", "Audit") + "  \(name)", "  \(oneLine(payload["verdict"]?.string ?? ""))",
-            "  grade \(paint("1", oneLine(payload["grade"]?.string ?? "?")))   trust score \(score)   claims \(payload["total_claims"]?.int ?? 0)"
-                + "   took \(payload["processing_time_ms"]?.int ?? 0) ms", "",
-        ]
-        for claim in payload["verifications"]?.array ?? [] {
-            let verdict = oneLine(claim["verdict"]?.string ?? "?")
-            lines.append("  " + paint(colour(verdict), mark(verdict) + " " + verdict.uppercased()) + "  \(oneLine(claim["claim"]?.string ?? ""))")
-            if let reasoning = claim["reasoning"]?.string, !reasoning.isEmpty { lines.append("      \(oneLine(reasoning))") }
-            for quote in claim["evidence"]?.array ?? [] { lines.append(paint("2", "      evidence: \(oneLine(quote.string ?? ""))")) }
+        /// Shows what comes, until enough was shown or nobody reads it.
+        mutating func follow() throws(WebSocketClient.Failure) {
+            isNewlyLost = false
+            var client = try WebSocketClient(
+                address: address, port: port, path: "/ws?envelope=payload" + (last.map { "&since=\($0)" } ?? ""), token: token)
+            if wasConnected { complain(CommandLineTool.name, "connected again") }
+            wasConnected = true
+            isNewlyLost = true
+            while shown < most {
+                let text = try client.nextMessage()
+                guard let message = try? JSONValue(parsing: Array(text.utf8).span) else { continue }
+                if let epoch = message["epoch"]?.string, let sequence = message["seq"]?.int { last = "\(epoch):\(sequence)" }
+                let type = message["type"]?.string
+                if type == "history_lost" { complain(CommandLineTool.name, "some audits are missing here: the product no longer had them") }
+                let line = message["payload"].flatMap { page.text(type ?? "", $0) }
+                guard let output = showsJSON ? text : line else { continue }
+                // A reader that has gone away ends the watch.
+                guard Self.write(output + "\n") else { return }
+                if line != nil { shown += 1 }
+            }
         }
-        return lines.joined(separator: "\n") + "\n"
-    }
 
-    private func colour(_ verdict: String) -> String {
-        switch verdict {
-        case "supported": "32"
-        case "contradicted", "unsupported": "31"
-        default: "33"
-        }
-    }
-
-    private func mark(_ verdict: String) -> String {
-        switch verdict {
-        case "supported": "✓"
-        case "contradicted", "unsupported": "✗"
-        default: "?"
+        private static func write(_ text: String) -> Bool {
+            var rest = Array(text.utf8)[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+                guard count > 0 else { return false }
+                rest = rest.dropFirst(count)
+            }
+            return true
         }
     }
 }

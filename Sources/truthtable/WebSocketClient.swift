@@ -9,6 +9,8 @@ struct WebSocketClient: ~Copyable {
     /// Why there is no (more) message, for a person.
     struct Failure: Error {
         let sentence: String
+        /// The product is there and says no: trying again is of no use.
+        var isRefusal = false
     }
 
     private let descriptor: Descriptor
@@ -63,7 +65,8 @@ struct WebSocketClient: ~Copyable {
             }
             guard let length else { continue }
             guard parser.status == 101 else {
-                throw Failure(sentence: "refused with status \(parser.status)" + (parser.status == 401 ? ": set TRUTHTABLE_ACCESS_TOKEN" : ""))
+                let sentence = "refused with status \(parser.status)" + (parser.status == 401 ? ": set TRUTHTABLE_ACCESS_TOKEN" : "")
+                throw Failure(sentence: sentence, isRefusal: parser.status == 401 || parser.status == 403)
             }
             return Array(bytes[length...])
         }
