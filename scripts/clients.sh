@@ -4,5 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 [ -n "${TRUTHTABLE_BUILD:-}" ] || swift build -c release --static-swift-stdlib
+scripts/setup.sh tests
 . scripts/venv.sh
 exec "$venv/bin/python" -m pytest -q Tests/Clients "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the build needs of the operating system. Safe to run twice; does nothing when all is there.
+# What the build needs of the operating system; with `tests`, what the tests of the whole product need besides: a browser.
+# Safe to run twice; does nothing when all is there.
 set -eu
 cd "$(dirname "$0")/.."
 command -v swift >/dev/null || {
@@ -8,3 +9,4 @@ command -v swift >/dev/null || {
 }
 . scripts/packages.sh
 need libssl-dev zlib1g-dev libbrotli-dev curl python3 python3-venv ca-certificates
+[ "${1:-}" != tests ] || need chromium fonts-dejavu-core
