@@ -56,7 +56,7 @@ extension Proxy {
             // An address that others stand behind is not limited.
             if perAddress.limit > 0, !isTrusted, let source = source(address, length), !perAddress.enter(source) {
                 slot.add(.connectionsRefused)
-                refuse(number)
+                turnAway(number)
                 continue
             }
             cl_set_nodelay(number)
@@ -99,7 +99,7 @@ extension Proxy {
     }
 
     /// Said and closed at once: a connection that is refused must not cost a slot.
-    private func refuse(_ number: Int32) {
+    private func turnAway(_ number: Int32) {
         if clientTLS == nil { _ = cl_send(number, Self.refusal.utf8Start, Self.refusal.utf8CodeUnitCount) }
         close(number)
     }

@@ -35,18 +35,20 @@ struct EdgeRole: RoleLogic, ~Copyable {
         } catch {
             throw RoleFailure("cannot begin: \(error)")
         }
+        let connections = Proxy.connections(settings)
+        if connections < settings.maxConnections {
+            birth.log.warn(
+                "Open files are few: raise their limit (ulimit -n, LimitNOFILE=) to have all of TRUTHTABLE_MAX_CONNECTIONS",
+                ["connections": .number(connections), "max_connections": .number(settings.maxConnections)])
+        }
         let resolver = try Self.makeResolver(birth.loop)
         // What a dead predecessor held and never sent is booked before anything new is captured.
         birth.slot.add(.droppedEdgeLost, birth.scoreboard.unsent(edge: birth.place.number))
         birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
-        proxy = Proxy(
+        var proxy = Proxy(
             settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: upstreamTLS, resolver: resolver, accessLog: accessLog)
         proxy.clientTLS = clientTLS
-        if proxy.clients.capacity < settings.maxConnections {
-            birth.log.warn(
-                "Open files are few: raise their limit (ulimit -n, LimitNOFILE=) to have all of TRUTHTABLE_MAX_CONNECTIONS",
-                ["connections": .number(proxy.clients.capacity), "max_connections": .number(settings.maxConnections)])
-        }
+        self.proxy = proxy
         self.listener = listener
         self.birth = birth
     }

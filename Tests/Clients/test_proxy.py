@@ -947,10 +947,10 @@ def test_ipv6(start, upstream):
 def test_secrets_are_seen_by_the_upstream_only(mock, start, tmp_path):
     canary = "canary" + os.urandom(8).hex()
     access_log = tmp_path / "access.log"
-    product = start(mock.url, log_level="debug", access_log=access_log)
+    product = start(mock.url, log_level="debug", access_log=access_log, redact_names="zebra,user-agent")
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "How long is the Kestrel Footbridge?"}]}).encode()
-    fields = [f"Authorization: Bearer {canary}-1", f"Cookie: s={canary}-2", f"X-Api-Key: {canary}-3", f"X-Goog-Signature: {canary}-4", f"api-secret: {canary}-5"]
-    query = f"?api_key={canary}-6&key={canary}-7&access_token={canary}-8&X-Amz-Signature={canary}-9"
+    fields = [f"Authorization: Bearer {canary}-1", f"Cookie: s={canary}-2", f"X-Api-Key: {canary}-3", f"X-Goog-Signature: {canary}-4", f"api-secret: {canary}-5", f"X-Zebra-Id: {canary}-10", f"User-Agent: {canary}-11"]
+    query = f"?api_key={canary}-6&key={canary}-7&access_token={canary}-8&X-Amz-Signature={canary}-9&ap%69_k%65y={canary}-12;x=1&a=1;token={canary}-13&zEbra={canary}-14"
     seen = []
     from websockets.sync.client import connect as dashboard
 
@@ -974,6 +974,12 @@ def test_secrets_are_seen_by_the_upstream_only(mock, start, tmp_path):
         "metrics": product.metrics(), "access log": access_log.read_text(), "status text": product.command("status").stdout,
     }
     assert request_id in shown["access log"]
+    shown["page"] = exchange(product.ws_port, f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{product.ws_port}\r\nConnection: close\r\n\r\n".encode()).body.decode()
+    for root, _, names in os.walk(product.directory):
+        for path in (os.path.join(root, name) for name in names):
+            if os.path.isfile(path):
+                with open(path, errors="replace") as file:
+                    shown[path] = file.read()
     for place, text in shown.items():
         assert canary not in text, f"a secret shows in the {place}"
     for role in ("dispatcher", "auditor", "broadcaster", "supervisor"):

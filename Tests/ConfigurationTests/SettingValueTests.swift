@@ -19,6 +19,8 @@ private struct Accepted: CustomTestStringConvertible, Sendable {
     }
 }
 
+private func trusts(_ settings: Settings, _ address: String) -> Bool { IPAddress(address).map(settings.trustedProxies.contains) ?? false }
+
 private let accepted: [Accepted] = [
     Accepted("PORT", "0") { $0.port == 0 },
     Accepted("PORT", "65535") { $0.port == 65_535 },
@@ -69,6 +71,18 @@ private let accepted: [Accepted] = [
     Accepted("ACCESS_LOG", "access.log") { $0.accessLog == .file(path: "access.log") },
     Accepted("ACCESS_LOG", "") { $0.accessLog == .off },
     Accepted("ACCESS_TOKEN", "aZ0-._~+/=") { $0.accessToken == "aZ0-._~+/=" },
+    Accepted("REDACT_NAMES", "Passport, x-card_1") { $0.redactNames == ["passport", "x-card_1"] },
+    Accepted("REDACT_NAMES", "") { $0.redactNames == [] },
+    Accepted("TRUSTED_PROXIES", "") { $0.trustedProxies == .unlisted && !$0.trustedProxies.isListed && !trusts($0, "127.0.0.1") },
+    Accepted("TRUSTED_PROXIES", "None") { $0.trustedProxies.isListed && !trusts($0, "127.0.0.1") && !trusts($0, "::") },
+    Accepted("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1") {
+        trusts($0, "10.255.0.1") && !trusts($0, "11.0.0.0") && !trusts($0, "9.255.255.255") && trusts($0, "192.0.2.1") && !trusts($0, "192.0.2.2")
+            && trusts($0, "::ffff:10.1.1.1") && !trusts($0, "::10.1.1.1")
+    },
+    Accepted("TRUSTED_PROXIES", "2001:DB8::/33,::1/128") { trusts($0, "2001:db8:7fff::1") && !trusts($0, "2001:db8:8000::") && trusts($0, "::1") && !trusts($0, "::2") },
+    Accepted("TRUSTED_PROXIES", "0.0.0.0/0") { trusts($0, "203.0.113.9") && !trusts($0, "2001:db8::1") },
+    Accepted("TRUSTED_PROXIES", "::/0") { trusts($0, "203.0.113.9") && trusts($0, "2001:db8::1") },
+    Accepted("TRUSTED_PROXIES", "::ffff:10.0.0.0/104") { trusts($0, "10.9.9.9") && !trusts($0, "11.0.0.1") },
     Accepted("ALLOWED_ORIGINS", "*") { $0.allowedOrigins.any && !$0.allowedOrigins.local },
     Accepted("ALLOWED_ORIGINS", "local, HTTPS://Example.com:443 ,http://a:5173") {
         $0.allowedOrigins.local && $0.allowedOrigins.listed == ["https://example.com", "http://a:5173"]
@@ -116,6 +130,15 @@ private let refused: [(name: String, texts: [String])] = [
             "-a:1", "1.2.3:4",
         ]
     ),
+    ("REDACT_NAMES", ["a", "a,bc", "ab,", "with space", "kéy", String(repeating: "a", count: 65), Array(repeating: "ab", count: 33).joined(separator: ",")]),
+    (
+        "TRUSTED_PROXIES",
+        [
+            "localhost", "10.0.0.0/33", "10.0.0.1/8", "::1/64", "::/129", "10.0.0.0/", "/8", "10.0.0.0/8/8", "10.0.0.0/-1", "10.0.0", "10.0.0.1,", "1.1.1.1 2.2.2.2",
+            "none,10.0.0.1", "[::1]", "fe80::1%eth0", "10.0.0.1:80",
+        ]
+    ),
+    ("MAX_CONNECTIONS_PER_ADDRESS", ["-1", "1000001"]),
     ("RUNTIME_DIR", ["/run/\u{7}", String(repeating: "a", count: 4096)]),
     ("ACCESS_TOKEN", ["with space", "a\"b", "ümlaut", String(repeating: "a", count: 513)]),
     (

@@ -71,7 +71,7 @@ private struct Written {
 
     @Test func `a capture is what was said`() throws {
         let written = try Written(
-            "POST /v1/x?a=1&api_key=hush&b=&token&c==&key=&&secret=s=t HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hush\r\nA: b\r\nX-Secret-Thing:hush\r\nCookie: hush\r\n\r\n",
+            "POST /v1/x?a=1&api_key=hush&b=&token&c==&key=&&secret=s=t&s=1;k%65y=hush;hush&m=1;n=2; HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hush\r\nA: b\r\nX-Secret-Thing:hush\r\nCookie: hush\r\n\r\n",
             pool: pool)
         written.request(Array("question".utf8), limit: 100)
         try written.answer("HTTP/1.1 201 Created\r\nSet-Cookie: hush\r\nContent-Type: application/json\r\n\r\n")
@@ -81,7 +81,7 @@ private struct Written {
         written.writer.writer.times(upstreamStart: 1, firstByte: 2, duration: 3)
         let seen = try #require(try written.finish())
         #expect(seen.requestID == "req" && seen.method == "POST" && seen.head.status == 201 && seen.head.flags == [])
-        #expect(seen.target == "/v1/x?a=1&api_key=[redacted]&b=&token&c==&key=[redacted]&&secret=[redacted]")
+        #expect(seen.target == "/v1/x?a=1&api_key=[redacted]&b=&token&c==&key=[redacted]&&secret=[redacted]&s=1;k%65y=[redacted]&m=1;n=2;")
         #expect(seen.requestFields == "Host: x\r\nAuthorization: [redacted]\r\nA: b\r\nX-Secret-Thing: [redacted]\r\nCookie: [redacted]\r\n")
         #expect(seen.responseFields == "Set-Cookie: [redacted]\r\nContent-Type: application/json\r\n")
         #expect(seen.requestBody == Array("question!".utf8) && seen.responseBody == Array("answer".utf8))

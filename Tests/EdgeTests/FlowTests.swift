@@ -200,7 +200,7 @@ extension Exchanges {
 
         @Test func `an upstream has its time for the first byte and for each next one`() throws {
             for early in ["", head("HTTP/1.1 200 OK", "Content-Length: 5") + "ab"] {
-                let world = try World(World.settings { $0.upstreamTimeout = .milliseconds(200) })
+                let world = try World(World.settings { $0.upstreamTimeout = .milliseconds(200); $0.answerIdleTimeout = .milliseconds(200) })
                 let client = try world.connect()
                 client.say(get)
                 let upstream = try world.upstream(0)

@@ -206,6 +206,33 @@ import Testing
     }
 }
 
+@Suite struct FurtherRedactionTests {
+    private let redaction = Redaction(furtherWords: ["passport", "x-card", "ua_1"])
+
+    @Test(arguments: [
+        ("Passport", true), ("my_passport_no", true), ("passpor", false), ("X-Card-Number", true), ("x_card", false), ("UA_1", true), ("ua-1", false), ("x", false), ("", false),
+        ("api_key", true),
+    ]) func `further words are found in any case, with the others`(_ name: String, _ secret: Bool) {
+        #expect(redaction.isSecret(Array(name.utf8).span.bytes) == secret)
+    }
+
+    @Test(arguments: [
+        ("api_key", true), ("%61pi_%6Bey", true), ("api%5Fkey", true), ("%6b%65%79", true), ("%4B%45%59", true), ("k%65", false), ("ke%79", true), ("k%", false), ("%", false), ("k%6", false),
+        ("%zzkey", true), ("ke%7", false), ("p%61ssport", true), ("%256b%2565%2579", false), ("%6bey%", true),
+    ]) func `parameters are read as a server reads them`(_ name: String, _ secret: Bool) {
+        #expect(redaction.isSecretParameter(Array(name.utf8).span.bytes) == secret)
+    }
+
+    @Test(arguments: [("User-Agent", true), ("Accept", false), ("Host", false), ("Authorization", true)])
+    func `further words count for names that the parser knows, too`(_ name: String, _ secret: Bool) throws {
+        var parser = HeadParser()
+        let bytes = Array("GET / HTTP/1.1\r\n\(name == "Host" ? "" : "Host: x\r\n")\(name): value\r\n\r\n".utf8)
+        var position = 0
+        _ = try parser.parseRequest(bytes.span.bytes, from: &position)
+        #expect(Redaction(furtherWords: ["agent"]).isSecret(parser.field(parser.fieldCount - 1), in: bytes.span.bytes) == secret)
+    }
+}
+
 @Suite struct WallClockTests {
     @Test func `it goes with the monotonic clock, from the wall's time`() {
         let clock = WallClock()

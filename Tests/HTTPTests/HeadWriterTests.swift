@@ -33,6 +33,8 @@ struct HeadWriterTests {
         ("GET http://a?q HTTP/1.0", "", "GET /?q HTTP/1.1"), ("GET http://a/p HTTP/1.0", "", "GET /p HTTP/1.1"),
         ("GET http://a HTTP/1.0", "/base", "GET /base/ HTTP/1.1"), ("OPTIONS http://a HTTP/1.0", "", "OPTIONS * HTTP/1.1"),
         ("OPTIONS http://a?q HTTP/1.0", "", "OPTIONS /?q HTTP/1.1"), ("OPTIONS * HTTP/1.0", "", "OPTIONS * HTTP/1.1"),
+        ("OPTIONS * HTTP/1.0", "/base", "OPTIONS * HTTP/1.1"), ("OPTIONS http://a HTTP/1.0", "/base", "OPTIONS * HTTP/1.1"),
+        ("OPTIONS http://a?q HTTP/1.0", "/base", "OPTIONS /base/?q HTTP/1.1"), ("OPTIONS / HTTP/1.0", "/base", "OPTIONS /base/ HTTP/1.1"),
         ("GET /? HTTP/1.0", "", "GET /? HTTP/1.1"), ("GET /p?q HTTP/1.1\r\nHost: a", "/v1", "GET /v1/p?q HTTP/1.1"),
     ]) func `targets are written in origin form`(_ line: String, _ prefix: String, _ expected: String) {
         #expect(forwarded(line + "\r\n\r\n", except: .none.with(.host), prefix: prefix) == expected + "\r\n\r\n")

@@ -171,6 +171,20 @@ struct ChannelInboxTests {
         #expect(pool.usedBytes == 0)
     }
 
+    @Test func `a peer that dies with our frames unread ends the channel after its own`() throws {
+        let loop = try Loop()
+        let ends = try socketPair()
+        var channel = try channel(ends.0, loop)
+        let taken = channel.send(Nack(lease: 1))
+        #expect(taken)
+        _ = channel.flush(in: loop)
+        put(Self.frames.flatMap(\.bytes), to: ends.1)
+        close(ends.1)
+        let found = received(loop, &channel)
+        #expect(found.frames == Self.frames)
+        #expect(found.end == .closed)
+    }
+
     @Test func `a peer that takes nothing more ends the channel`() throws {
         let loop = try Loop()
         let ends = try socketPair()
