@@ -40,7 +40,7 @@ let package = Package(
         module("Auditing", ["JSON", "CLexicon", "CZlib", "CBrotli"]),
         module("Outbound", ["EventLoop", "CLinux"]),
         module("Inbound", ["HTTP", "Configuration", "COpenSSL", "EventLoop", "CLinux"]),
-        module("HTTP"),
+        module("HTTP", ["CZlib"]),
         module("JSON"),
         module("IPC", ["Configuration", "EventLoop", "CLinux"]),
         module("Telemetry", ["CLinux"]),

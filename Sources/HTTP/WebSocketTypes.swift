@@ -62,10 +62,12 @@ package enum WebSocketError: Error, Equatable, Sendable {
     case badClose
     case invalidUTF8
     case messageTooLarge
+    /// A compressed message that is none.
+    case badCompression
 
     package var closeCode: UInt16 {
         switch self {
-        case .invalidUTF8: WebSocketCloseCode.invalidPayload
+        case .invalidUTF8, .badCompression: WebSocketCloseCode.invalidPayload
         case .messageTooLarge: WebSocketCloseCode.messageTooLarge
         default: WebSocketCloseCode.protocolError
         }

@@ -6,6 +6,16 @@ package enum WebSocketFrame {
     /// The longest header of a server, and of a client with its mask.
     package static let serverHeaderLimitBytes = 10
     package static let clientHeaderLimitBytes = 14
+
+    /// The length of the header of a server's whole frame.
+    package static func serverHeaderBytes(of frame: borrowing RawSpan) -> Int {
+        guard frame.byteCount >= 2 else { return frame.byteCount }
+        return switch frame.byte(1) {
+        case ...125: 2
+        case 126: 4
+        default: 10
+        }
+    }
 }
 
 extension ByteSink {

@@ -13,7 +13,7 @@ struct FuzzTests {
     }
 
     static let seed = setting("TRUTHTABLE_FUZZ_SEED") ?? UInt64.random(in: 0...UInt64.max)
-    /// In all, over the five kinds.
+    /// In all, over the six kinds.
     static let rounds = Int(setting("TRUTHTABLE_FUZZ_ROUNDS") ?? 300_000)
 
     /// Runs a share of the rounds on mutated entries of a corpus; `check` says what was wrong.
@@ -44,7 +44,7 @@ struct FuzzTests {
     @Test func `request heads`() {
         let texts = RequestHeadTests.accepted.map(\.text) + RequestHeadTests.refused.map(\.text)
         var parser = HeadParser()
-        fuzz("request heads", share: 3, texts.map { Array($0.utf8) }, Self.headTokens) { bytes, cuts in
+        fuzz("request heads", share: 6, texts.map { Array($0.utf8) }, Self.headTokens) { bytes, cuts in
             let whole = Fingerprint.ofRequest(bytes, [], &parser)
             if let broken = whole.broken { return broken }
             if whole.length > 0, let broken = Fingerprint.ofForwarded(bytes, &parser) { return broken }
@@ -87,6 +87,72 @@ struct FuzzTests {
             }
             return nil
         }
+    }
+
+    /// A server's whole way for inbound messages: decoder, inflater, UTF-8. What ends a connection ends it with one of the codes
+    /// that a server may send, wherever reads end.
+    @Test func `compressed WebSocket streams`() {
+        let texts = ["{\"type\":\"subscribe\"}", "", String(repeating: "abc ", count: 100), "\u{E9}\u{1F600}"].map { Array($0.utf8) }
+        var deflater = MessageDeflater(windowBits: 15)
+        let deflated = texts.map { text in
+            _ = deflater.deflate((text + [UInt8](repeating: 0x20, count: 40)).span.bytes)
+            return deflater.message.withUnsafeBytes { Array($0) }
+        }
+        let bomb = deflater.deflate([UInt8](repeating: 0, count: 5000).span.bytes) ? deflater.message.withUnsafeBytes { Array($0) } : []
+        let corpus =
+            deflated.map { frame(0xC1, $0) } + deflated.map { frame(0x41, Array($0.prefix(5))) + frame(0x89, "p") + frame(0x80, Array($0.dropFirst(5))) }
+            + [frame(0xC2, bomb), frame(0xC1, [0]), frame(0xC1)] + WebSocketDecoderTests.accepted.map(\.bytes)
+        let tokens = [frame(0xC1, deflated[2]), frame(0x41, [0xF2]), frame(0x80, [0, 0]), frame(0x88, [0x03, 0xE8]), [0xC1], [0x82], [0xFF], [0, 0, 0xFF, 0xFF]]
+        fuzz("compressed WebSocket streams", share: 6, corpus, tokens) { bytes, cuts in
+            let whole = InboundTranscript.of(bytes, [])
+            if let code = whole.closeCode, ![1002, 1007, 1009].contains(code) { return "closed with \(code)" }
+            if whole.longest > 1000 { return "\(whole.longest) bytes of a message" }
+            let pieces = InboundTranscript.of(bytes, cuts)
+            return whole == pieces ? nil : "\(whole) at once, \(pieces) in pieces"
+        }
+    }
+}
+
+/// What a server makes of a client's bytes, in a few numbers.
+private struct InboundTranscript: Equatable {
+    var hash = 0
+    var longest = 0
+    /// Why the server ends the connection.
+    var closeCode: UInt16?
+
+    static func of(_ bytes: [UInt8], _ cuts: [Int]) -> InboundTranscript {
+        var decoder = WebSocketDecoder(role: .server, messageLimitBytes: 1000, allowsCompression: true)
+        var inflater = MessageInflater()
+        var transcript = InboundTranscript()
+        var start = 0
+        for end in cuts + [bytes.count] {
+            let piece = Array(bytes[start..<end])
+            start = end
+            var position = 0
+            do throws(WebSocketError) {
+                reading: while true {
+                    switch try decoder.next(piece.span.bytes, from: &position) {
+                    case .needMore: break reading
+                    case .text(isCompressed: true): transcript.add(1, try inflater.inflateText(decoder.message, limit: 1000))
+                    case .binary(isCompressed: true): transcript.add(2, try inflater.inflate(decoder.message, limit: 1000))
+                    case .text: transcript.add(3, decoder.message.withUnsafeBytes { Array($0) })
+                    case .binary: transcript.add(4, decoder.message.withUnsafeBytes { Array($0) })
+                    case .ping: transcript.add(5, decoder.control.withUnsafeBytes { Array($0) })
+                    case .pong: transcript.add(6, decoder.control.withUnsafeBytes { Array($0) })
+                    case .close(let code): transcript.add(7 + Int(code ?? 0), decoder.control.withUnsafeBytes { Array($0) })
+                    }
+                }
+            } catch {
+                transcript.closeCode = error.closeCode
+                return transcript
+            }
+        }
+        return transcript
+    }
+
+    private mutating func add(_ kind: Int, _ payload: [UInt8]) {
+        longest = max(longest, payload.count)
+        hash = payload.reduce(hash &* 31 &+ kind) { $0 &* 31 &+ Int($1) }
     }
 }
 
