@@ -8,9 +8,11 @@ package struct Settings: Equatable, Sendable {
     package var port = 8080
     package var webSocketPort = 8081
     package var accessToken = ""
+    package var dashboardTicket = ""
     package var allowedOrigins = AllowedOrigins.localOnly
     package var tlsCertificateFile = ""
     package var tlsKeyFile = ""
+    package var webSocketEcho = false
 
     // Upstream
     package var upstreamURL = UpstreamURL(isTLS: true, host: "api.openai.com", port: 443, basePath: "")

@@ -43,6 +43,10 @@ package enum SettingsTable {
             "Who shows it may see dashboards, audits and metrics from elsewhere than this machine",
             defaultNote: "none; made at the start when HOST is not loopback"),
         Setting(
+            "DASHBOARD_TICKET", .token(\.dashboardTicket), [.supervisor, .broadcaster], isSecret: true,
+            "Opens the dashboard once, within an hour of the start, by the URL in the banner",
+            defaultNote: "made at the start when there is an access token"),
+        Setting(
             "ALLOWED_ORIGINS", .origins(\.allowedOrigins), [.edge, .broadcaster],
             "Web pages that may read answers: origins separated by commas, `local` for this machine's, `*` for all"),
         Setting(
@@ -51,6 +55,9 @@ package enum SettingsTable {
         Setting(
             "TLS_KEY", .path(\.tlsKeyFile), [.edge],
             "Its private key (PEM, without a passphrase); read again on SIGHUP", defaultNote: "none"),
+        Setting(
+            "WS_ECHO", .flag(\.webSocketEcho), [.broadcaster],
+            "Send messages back at /ws-echo of the dashboards' port, for WebSocket conformance suites"),
     ]
 
     private static let upstream: [Setting] = [

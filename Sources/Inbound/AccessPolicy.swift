@@ -45,11 +45,11 @@ package struct AccessPolicy: Sendable {
     }
 
     /// The configured token; empty: there is none, and none is right.
-    private let token: [UInt8]
+    private let token: String
     private let allowedOrigins: AllowedOrigins
 
     package init(token: String, allowedOrigins: AllowedOrigins) {
-        self.token = Array(token.utf8)
+        self.token = token
         self.allowedOrigins = allowedOrigins
     }
 
@@ -73,13 +73,19 @@ package struct AccessPolicy: Sendable {
         return .allowed
     }
 
-    /// Takes as long for every text of a length, right or wrong.
-    private func isRight(_ text: String) -> Bool {
-        var text = text
-        return text.withUTF8 { presented in
-            var difference = UInt8(presented.count == token.count ? 0 : 1)
-            for index in presented.indices { difference |= presented[index] ^ token[index % token.count] }
-            return difference == 0
+    private func isRight(_ text: String) -> Bool { Self.isEqual(text, to: token) }
+
+    /// Takes as long for every presented text of a length, right or wrong. Nothing is equal to an empty secret.
+    package static func isEqual(_ presented: String, to secret: String) -> Bool {
+        guard !secret.isEmpty else { return false }
+        var presented = presented
+        var secret = secret
+        return presented.withUTF8 { presented in
+            secret.withUTF8 { secret in
+                var difference = UInt8(presented.count == secret.count ? 0 : 1)
+                for index in presented.indices { difference |= presented[index] ^ secret[index % secret.count] }
+                return difference == 0
+            }
         }
     }
 
@@ -111,14 +117,18 @@ extension AccessPolicy {
     }
 
     package static func presented(in request: HTTPRequest) -> Presented? {
-        if let value = request[.authorization], let token = bearer(value) { return .explicit(token) }
-        if let token = request.parameter("token") { return .explicit(token) }
-        if let token = request.cookie("truthtable_token") { return .cookie(token) }
-        return nil
+        presented(authorization: request[.authorization], parameter: request.parameter("token"), cookie: request.cookie("truthtable_token"))
+    }
+
+    /// Of the ways to show a token the one that counts.
+    package static func presented(authorization: String?, parameter: String?, cookie: String?) -> Presented? {
+        if let authorization, let token = bearer(authorization) { return .explicit(token) }
+        if let parameter { return .explicit(parameter) }
+        return cookie.map { .cookie($0) }
     }
 
     /// The token of a value `Bearer TOKEN`; the scheme in any case (RFC 9110 §11.1).
-    package static func bearer(_ value: String) -> String? {
+    static func bearer(_ value: String) -> String? {
         guard value.prefix(7).lowercased() == "bearer " else { return nil }
         return String(value.dropFirst(7).drop { $0 == " " })
     }

@@ -86,9 +86,11 @@ extension HTTPServer {
     @discardableResult
     package func stream(_ id: ConnectionID, _ bytes: [UInt8]) -> Bool { stream(id, bytes.span.bytes) }
 
+    /// The end of a streamed body, and of the connection unless `keepsConnection`.
     @discardableResult
-    package func endStream(_ id: ConnectionID) -> Bool {
+    package func endStream(_ id: ConnectionID, keepsConnection: Bool = true) -> Bool {
         guard let connection = inPhase(.streaming, id) else { return false }
+        if !keepsConnection { connection.pointee.flags.remove(.keepAlive) }
         let flags = connection.pointee.flags
         if flags.contains(.chunked), !flags.contains(.bodiless) { write(connection, "0\r\n\r\n") }
         if flags.contains(.counted), !flags.contains(.bodiless), connection.pointee.bodyLeft > 0 {

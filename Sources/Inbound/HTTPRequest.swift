@@ -64,6 +64,9 @@ package struct HTTPRequest: Sendable {
         return nil
     }
 
+    /// All fields of a known name, in order.
+    package func values(of name: FieldName) -> [String] { fields.filter { $0.name == name }.map { text($0.valueRange) } }
+
     /// The first field of any name, in any case.
     package subscript(name: StaticString) -> String? {
         for field in fields where isNamed(field, name) { return text(field.valueRange) }
@@ -76,14 +79,16 @@ package struct HTTPRequest: Sendable {
     }
 
     /// The first parameter of that name in the query, decoded; `name` must need no encoding.
-    package func parameter(_ name: StaticString) -> String? {
-        var rest = slice(queryRange)
+    package func parameter(_ name: StaticString) -> String? { Self.parameter(name, ofQuery: slice(queryRange)) }
+
+    package static func parameter(_ name: StaticString, ofQuery query: ArraySlice<UInt8>) -> String? {
+        var rest = query
         while !rest.isEmpty {
             let pair = rest.prefix { $0 != UInt8(ascii: "&") }
             rest = rest.dropFirst(pair.count + 1)
             let key = pair.prefix { $0 != UInt8(ascii: "=") }
             guard key.count == name.utf8CodeUnitCount, name.withUTF8Buffer({ key.elementsEqual($0) }) else { continue }
-            return Self.decoded(pair.dropFirst(key.count + 1))
+            return decoded(pair.dropFirst(key.count + 1))
         }
         return nil
     }
@@ -91,16 +96,21 @@ package struct HTTPRequest: Sendable {
     /// The first cookie of that name (RFC 6265 §4.2), without quotes around it.
     package func cookie(_ name: StaticString) -> String? {
         for field in fields where field.name == .cookie {
-            var rest = slice(field.valueRange)
-            while !rest.isEmpty {
-                let pair = rest.prefix { $0 != UInt8(ascii: ";") }
-                rest = rest.dropFirst(pair.count + 1).drop { $0 == 0x20 }
-                let key = pair.prefix { $0 != UInt8(ascii: "=") }
-                guard key.count < pair.count, name.withUTF8Buffer({ key.elementsEqual($0) }) else { continue }
-                var value = pair.dropFirst(key.count + 1)
-                if value.count >= 2, value.first == 0x22, value.last == 0x22 { value = value.dropFirst().dropLast() }
-                return String(decoding: value, as: UTF8.self)
-            }
+            if let value = Self.cookie(name, ofField: slice(field.valueRange)) { return value }
+        }
+        return nil
+    }
+
+    package static func cookie(_ name: StaticString, ofField field: ArraySlice<UInt8>) -> String? {
+        var rest = field
+        while !rest.isEmpty {
+            let pair = rest.prefix { $0 != UInt8(ascii: ";") }
+            rest = rest.dropFirst(pair.count + 1).drop { $0 == 0x20 }
+            let key = pair.prefix { $0 != UInt8(ascii: "=") }
+            guard key.count < pair.count, name.withUTF8Buffer({ key.elementsEqual($0) }) else { continue }
+            var value = pair.dropFirst(key.count + 1)
+            if value.count >= 2, value.first == 0x22, value.last == 0x22 { value = value.dropFirst().dropLast() }
+            return String(decoding: value, as: UTF8.self)
         }
         return nil
     }

@@ -14,6 +14,7 @@ extension HTTPServer {
     func write(_ connection: UnsafeMutablePointer<Connection>, _ text: StaticString) { write(connection, Self.bytes(of: text)) }
 
     func write(_ connection: UnsafeMutablePointer<Connection>, _ bytes: UnsafeRawBufferPointer) {
+        guard connection.pointee.id == current else { return transmit(connection, bytes) }
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         write(connection, bytes, none, none)
     }
@@ -47,8 +48,23 @@ extension HTTPServer {
         guard corked > 0 else { return }
         let bytes = UnsafeRawBufferPointer(start: cork, count: corked)
         corked = 0
-        let none = UnsafeRawBufferPointer(start: nil, count: 0)
-        transmit(connection, bytes, none, none)
+        transmit(connection, bytes)
+    }
+
+    /// One piece, which is what a broadcast sends to each of thousands of clients: straight from where it lies, and copied
+    /// only as far as the socket does not take it.
+    private func transmit(_ connection: UnsafeMutablePointer<Connection>, _ bytes: UnsafeRawBufferPointer) {
+        guard !connection.pointee.flags.contains(.broken) else { return }
+        var sent = 0
+        if connection.pointee.output.isEmpty {
+            sent = cl_send(connection.pointee.descriptor.number, bytes.baseAddress, bytes.count)
+            if sent == bytes.count { return }
+            if sent == -Int(EAGAIN) { sent = 0 }
+            guard sent >= 0 else { return fail(connection) }
+            connection.pointee.deadline = loop.now + limits.stallTime
+        }
+        // The pool of all clients' output is used up: this one cannot be served.
+        guard connection.pointee.output.appendAll(UnsafeRawBufferPointer(rebasing: bytes[sent...])) else { return fail(connection) }
     }
 
     private func transmit(

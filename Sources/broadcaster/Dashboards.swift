@@ -1,4 +1,4 @@
-// The dashboards' connections: HTTP until the handshake, then WebSocket frames. The hub decides what each of them gets; here
+// The dashboards' connections: HTTP until the handshake, then WebSocket frames or a stream of events. The hub decides what each of them gets; here
 // it is sent, as fast as each of them takes it, and never so much at once that the loop is held up.
 import CLinux
 import Configuration
@@ -14,14 +14,39 @@ private final class Client {
     /// By which the hub knows it.
     let key: Int
     let clientID: String
-    var decoder = WebSocketDecoder(role: .server, messageLimitBytes: WebSocketDecoder.defaultMessageLimitBytes)
+    /// Gets a stream of events instead of WebSocket frames, and says nothing.
+    let isStream: Bool
+    var decoder: WebSocketDecoder
     /// Its output took no more; `drained` ends that.
     var isFull = false
 
-    init(_ id: ConnectionID, _ key: Int, _ clientID: String) {
+    init(_ id: ConnectionID, _ key: Int, _ clientID: String, _ framing: Framing) {
         self.id = id
         self.key = key
         self.clientID = clientID
+        isStream = framing == .eventStream
+        decoder = WebSocketDecoder(role: .server, allowsCompression: framing.window != nil)
+    }
+}
+
+/// A walk over all clients that may be interrupted.
+private struct Round {
+    private var left = 0
+    private var next = 0
+
+    var isOver: Bool { left == 0 }
+    mutating func begin(_ count: Int) { left = count }
+
+    /// The index of the next client; they stand at 0..<count.
+    mutating func step(_ count: Int) -> Int? {
+        guard left > 0, count > 0 else {
+            left = 0
+            return nil
+        }
+        if next >= count { next = 0 }
+        defer { next += 1 }
+        left -= 1
+        return next
     }
 }
 
@@ -33,7 +58,7 @@ struct Dashboards: ~Copyable {
     /// Messages that go out by one system call.
     private static let batchBytes = 64 << 10
     /// For one client before it is the others' turn.
-    private static let pumpBytes = 1 << 20
+    private static let pumpBytes = 256 << 10
     /// For all clients before the loop looks at what else there is.
     private static let pumpTime = Duration.milliseconds(8)
     /// Clients between two looks at the clock.
@@ -44,14 +69,19 @@ struct Dashboards: ~Copyable {
     private let slot: ScoreboardSlot
     private let server: HTTPServer
     private let pumpToken: Token
-    private let routes: Routes
+    private var routes: Routes
     private var hub: Hub
+    private var echoes: EchoClients
+    private var inflater = MessageInflater()
     /// By slot of the connection.
     private var clients: [Client?] = []
-    /// Clients that have not been looked at since there was something new, beginning with `nextClient`.
-    private var clientsLeft = 0
-    private var nextClient = 0
+    /// There is something new to send.
+    private var news = Round()
+    /// A second has passed: pings and limits.
+    private var looks = Round()
     private var pumpIsScheduled = false
+    /// Milliseconds since 1970 at the last look; read once for thousands of clients.
+    private var wall: UInt64 = 0
     private var isDraining = false
 
     /// `kinds` are the kinds of tokens of the server and of the pump. The listeners are closed with the process or by `drain`.
@@ -69,7 +99,8 @@ struct Dashboards: ~Copyable {
         limits.stallTime = Self.writeLimit
         server = HTTPServer(on: loop, tokenKind: kinds.server, limits: limits)
         _ = try server.listen(on: webSocket)
-        routes = Routes(server, settings, edgeListener: try server.listen(on: edge))
+        routes = Routes(server, settings, edgeListener: try server.listen(on: edge), at: loop.now)
+        echoes = EchoClients(server)
         pumpToken = Token(kind: kinds.pump)
         hub = Hub(countLimit: settings.eventRingCount, byteLimit: settings.eventRingBytes)
         self.loop = loop
@@ -99,31 +130,40 @@ struct Dashboards: ~Copyable {
     private mutating func receive(_ event: HTTPServerEvent) {
         switch event {
         case .request(let request):
-            if let opening = routes.answer(request) { open(request, opening.handshake, opening.query) }
-        case .bytes(let id, let bytes): read(bytes, from: id)
+            switch routes.answer(request, at: loop.now) {
+            case nil: return
+            case .webSocket(let handshake, let query):
+                open(request, query, Framing(handshake.deflate)) { $0.upgrade(request.id, handshake.answer.span.bytes) }
+            case .eventStream(let fields, let query):
+                open(request, query, .eventStream) { $0.beginStream(request.id, 200, fields) && $0.stream(request.id, Array("retry: 1000\n\n".utf8)) }
+            case .echo(let handshake): echoes.open(request.id, handshake)
+            }
+        case .bytes(let id, let bytes):
+            if let client = client(id) { read(bytes, from: client) } else { echoes.read(bytes, from: id) }
         case .drained(let id):
-            guard let client = client(id) else { return }
+            guard let client = client(id) else { return echoes.drained(id) }
             client.isFull = false
             pump(client)
         case .peerFinished: return
-        case .closed(let id): forget(id)
+        case .closed(let id):
+            if let client = client(id) { forget(client) } else { echoes.forget(id) }
         }
     }
 
     // MARK: Events
 
     /// A channel to a dispatcher is there.
-    mutating func dispatcherAttached() { hub.attached(at: loop.now, wall: wall) }
+    mutating func dispatcherAttached() { hub.attached(at: loop.now, wall: readWall()) }
 
     /// A dispatcher of this epoch works now, with or without events.
     mutating func dispatcherReplaced(by epoch: UInt64) {
-        hub.dispatcherReplaced(by: epoch, wall: wall)
+        hub.dispatcherReplaced(by: epoch, wall: readWall())
         tellLost()
     }
 
     /// An event from the dispatcher; it goes out when the turn ends.
     mutating func take(_ event: borrowing Event) {
-        let taken = hub.take(event, at: loop.now, wall: wall)
+        let taken = hub.take(event, at: loop.now, wall: readWall())
         tellLost()
         switch taken {
         case .repeated: return
@@ -150,33 +190,42 @@ struct Dashboards: ~Copyable {
         log.warn("Audits were lost with their dispatcher", ["count": .number(lost)])
     }
 
-    private var wall: UInt64 { UInt64(clamping: wallClockMilliseconds()) }
+    @discardableResult
+    private mutating func readWall() -> UInt64 {
+        wall = UInt64(clamping: wallClockMilliseconds())
+        return wall
+    }
 
     // MARK: Connections
 
-    private mutating func open(_ request: HTTPRequest, _ handshake: [UInt8], _ query: DashboardQuery) {
+    /// `begin` sends the head of the answer; false when the client is gone.
+    private mutating func open(_ request: HTTPRequest, _ query: DashboardQuery, _ framing: Framing, _ begin: (HTTPServer) -> Bool) {
         guard !isDraining else { return routes.refuse(request, 503, "TruthTable is being stopped: try again when it runs") }
-        guard let name = randomName(), server.upgrade(request.id, handshake.span.bytes) else { return }
-        let client = Client(request.id, hub.join(name, query, at: loop.now), name)
+        guard let name = randomName(), begin(server) else { return }
+        let client = Client(request.id, hub.join(name, query, framing, at: loop.now), name, framing)
         let index = Int(request.id.slot)
         while clients.count <= index { clients.append(nil) }
         clients[index] = client
         slot.add(.clientsConnected)
         slot.set(.clientsOpen, hub.count)
         log.info("Client connected (total: \(hub.count))", ["client_id": .string(name), "peer": .string(request.peer.isEmpty ? "edge" : request.peer)])
+        readWall()
         pump(client)
     }
 
     /// Says Close and ends the connection when the client has had the time to read it.
     private mutating func end(_ client: Client, _ code: UInt16?, reason: StaticString) {
-        send(client, Message.closeFrame(code, reason))
-        server.close(client.id)
-        forget(client.id)
+        if client.isStream {
+            server.endStream(client.id, keepsConnection: false)
+        } else {
+            send(client, Message.closeFrame(code, reason))
+            server.close(client.id)
+        }
+        forget(client)
     }
 
-    private mutating func forget(_ id: ConnectionID) {
-        guard let client = client(id) else { return }
-        clients[Int(id.slot)] = nil
+    private mutating func forget(_ client: Client) {
+        clients[Int(client.id.slot)] = nil
         hub.leave(client.key)
         slot.set(.clientsOpen, hub.count)
         log.info("Client disconnected (total: \(hub.count))", ["client_id": .string(client.clientID)])
@@ -190,16 +239,20 @@ struct Dashboards: ~Copyable {
 
     // MARK: Frames
 
-    private mutating func read(_ bytes: borrowing RawSpan, from id: ConnectionID) {
-        guard let client = client(id) else { return }
+    private mutating func read(_ bytes: borrowing RawSpan, from client: Client) {
         var position = 0
         do throws(WebSocketError) {
             while true {
                 switch try client.decoder.next(bytes, from: &position) {
                 case .needMore:
                     return pump(client)
-                case .text:
-                    hub.receive(client.decoder.message, from: client.key)
+                case .text(let isCompressed):
+                    if isCompressed {
+                        let text = try inflater.inflateText(client.decoder.message, limit: client.decoder.messageLimitBytes)
+                        hub.receive(text.span.bytes, from: client.key)
+                    } else {
+                        hub.receive(client.decoder.message, from: client.key)
+                    }
                     // Answers go out before the next message is looked at: how many wait stays small.
                     pump(client)
                 case .binary:
@@ -223,39 +276,46 @@ struct Dashboards: ~Copyable {
 
     // MARK: Sending
 
-    private mutating func everybodyIsDue() { clientsLeft = clients.count }
+    private mutating func everybodyIsDue() { news.begin(clients.count) }
 
     /// All that was ready has been handled: clients get what is new, for as long as others can wait.
     mutating func turnEnded() {
-        guard clientsLeft > 0 else { return }
+        guard !news.isOver || !looks.isOver else { return }
+        readWall()
         let limit = Instant.now + Self.pumpTime
-        while clientsLeft > 0 {
-            if clientsLeft % Self.clockInterval == 0, Instant.now >= limit { break }
-            if nextClient >= clients.count { nextClient = 0 }
-            let index = nextClient
-            nextClient += 1
-            clientsLeft -= 1
-            if let client = clients[index] { pump(client) }
+        var steps = 0
+        var made = hub.renderings
+        while !news.isOver || !looks.isOver {
+            // Writing and compressing an event takes longer than to send it.
+            if steps == Self.clockInterval || made != hub.renderings {
+                if Instant.now >= limit { break }
+                steps = 0
+                made = hub.renderings
+            }
+            steps += 1
+            if let index = news.step(clients.count) {
+                if let client = clients[index] { pump(client) }
+            } else if let index = looks.step(clients.count), let client = clients[index] {
+                look(client)
+            }
         }
-        if clientsLeft > 0, !pumpIsScheduled {
-            pumpIsScheduled = true
-            loop.schedule(pumpToken, at: loop.now + .nanoseconds(1))  // in the next turn
-        }
+        guard !news.isOver || !looks.isOver, !pumpIsScheduled else { return }
+        pumpIsScheduled = true
+        loop.schedule(pumpToken, at: loop.now + .nanoseconds(1))  // in the next turn
     }
 
     /// Sends a client what it has not got, until its output is full or it is the others' turn.
     private mutating func pump(_ client: Client) {
         let server = server
-        let wall = wall
         var sent = 0
         while !client.isFull {
             guard sent < Self.pumpBytes else { return everybodyIsDue() }
-            let count = hub.write(client.key, limit: Self.batchBytes, wall: wall) { frames in
-                guard server.send(client.id, frames.bytes) else {
+            let count = hub.write(client.key, limit: Self.batchBytes, wall: wall) { bytes in
+                guard client.isStream ? server.stream(client.id, bytes.bytes) : server.send(client.id, bytes.bytes) else {
                     client.isFull = true
                     return false
                 }
-                sent += frames.count
+                sent += bytes.count
                 return true
             }
             guard count > 0 else { return }
@@ -269,27 +329,31 @@ struct Dashboards: ~Copyable {
     mutating func tick(_ scoreboard: Scoreboard) {
         let clients = hub.count
         hub.tick(
-            at: loop.now, wall: wall, health: { HealthReading(scoreboard, clients: clients) },
+            at: loop.now, wall: readWall(), health: { HealthReading(scoreboard, clients: clients) },
             stats: { StatsReading(scoreboard) })
-        for client in self.clients {
-            guard let client else { continue }
-            let due = hub.with(client.key) { subscriber, events in subscriber.due(in: events, isFull: client.isFull, at: loop.now) }
-            switch due ?? nil {
-            case nil: continue
-            case .ping: send(client, Message.frame(.ping, RawSpan()))
-            case .closeSlow:
-                slot.add(.slowClientsDropped)
-                log.warn("Client did not keep up, closing it", ["client_id": .string(client.clientID)])
-                end(client, WebSocketCloseCode.tryAgainLater, reason: "too slow: connect again with since")
-            case .end:
-                server.abort(client.id)
-                forget(client.id)
-            }
-        }
         slot.set(.ringEvents, hub.events.count)
         slot.set(.ringBytes, hub.events.byteCount)
         slot.set(.connectionsOpen, server.connectionCount)
         everybodyIsDue()
+        looks.begin(self.clients.count)
+    }
+
+    /// Pings and limits of one client, about once a second.
+    private mutating func look(_ client: Client) {
+        let now = loop.now
+        let due = hub.with(client.key) { subscriber, events in subscriber.due(in: events, isFull: client.isFull, at: now) }
+        switch due ?? nil {
+        case nil: return
+        case .ping: send(client, Message.frame(.ping, RawSpan()))
+        case .comment: server.stream(client.id, Array(":\n\n".utf8))
+        case .closeSlow:
+            slot.add(.slowClientsDropped)
+            log.warn("Client did not keep up, closing it", ["client_id": .string(client.clientID)])
+            end(client, WebSocketCloseCode.tryAgainLater, reason: "too slow: connect again with since")
+        case .end:
+            server.abort(client.id)
+            forget(client)
+        }
     }
 
     /// Takes nobody new and says good-bye to all, after what waits for them.

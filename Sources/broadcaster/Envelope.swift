@@ -3,50 +3,11 @@
 //     data:     {"type":"audit_result","epoch":"7","seq":12,"timestamp":"2026-11-25T21:52:50.123Z","data":{…}}
 //     payload:  {"type":"audit_complete","epoch":"7","seq":12,"timestamp":"2026-11-25T21:52:50.123Z","payload":{…}}
 //
-// The inner JSON is the dispatcher's, byte for byte. What stands before it, frame header included, is made at most once per
-// event and envelope and shared by all clients; behind it stands one `}`.
+// and around that: a WebSocket frame (RFC 6455 §5.2), or an event of a stream with its number as its id (HTML, "Server-sent
+// events"). The inner JSON is the dispatcher's, byte for byte.
 // An epoch is a string because it is larger than the integers that JavaScript can hold.
 import HTTP
-import IPC
 import Telemetry
-
-/// What a message is about.
-enum MessageKind: UInt8, CaseIterable {
-    case auditStarted, auditComplete, auditFailed, auditSkipped
-    case healthUpdate, statsUpdate
-    case connected, historyLost, subscribed, error
-
-    /// Nil for a kind of event that dashboards are not shown.
-    init?(_ kind: EventKind) {
-        self.init(name: "\(kind.name)")
-    }
-
-    /// By a name of either envelope.
-    init?(name: String) {
-        guard let kind = Self.allCases.first(where: { "\($0.name(in: .data))" == name || "\($0.name(in: .payload))" == name }) else { return nil }
-        self = kind
-    }
-
-    func name(in envelope: Envelope) -> StaticString {
-        switch (self, envelope) {
-        case (.auditStarted, _): "audit_started"
-        case (.auditComplete, .data): "audit_result"
-        case (.auditComplete, .payload): "audit_complete"
-        case (.auditFailed, .data): "error"
-        case (.auditFailed, .payload): "audit_failed"
-        case (.auditSkipped, _): "audit_skipped"
-        case (.healthUpdate, _): "health_update"
-        case (.statsUpdate, _): "stats_update"
-        case (.connected, _): "connected"
-        case (.historyLost, _): "history_lost"
-        case (.subscribed, _): "subscribed"
-        case (.error, _): "error"
-        }
-    }
-
-    /// Whether it ends an audit.
-    var isFinal: Bool { self == .auditComplete || self == .auditFailed || self == .auditSkipped }
-}
 
 enum Envelope: UInt8, CaseIterable {
     case data, payload
@@ -60,72 +21,102 @@ enum Envelope: UInt8, CaseIterable {
     }
 
     /// What a client of this envelope gets that has not subscribed to anything.
-    var defaultKinds: Set<MessageKind> {
+    var defaultKinds: MessageKinds {
         switch self {
         case .data: [.auditComplete, .auditFailed]
         case .payload: [.auditStarted, .auditComplete, .auditFailed, .auditSkipped, .healthUpdate, .statsUpdate]
         }
     }
+}
 
-    static let tail = UInt8(ascii: "}")
+/// How the messages of a client are written.
+enum Framing: UInt8, CaseIterable {
+    case webSocket
+    /// WebSocket frames that may be compressed, by the agreed window: those of `DeflateAgreement.windows` in order.
+    case deflated15, deflated12, deflated9
+    case eventStream
 
-    /// The frame's header and all of the text before the inner JSON, appended to `front`.
-    func write(_ kind: MessageKind, _ number: EventNumber?, milliseconds: UInt64, bodyBytes: Int, to front: inout [UInt8]) {
-        // The longest: two numbers of 20 digits and the names come to less than 200 bytes.
-        withUnsafeTemporaryAllocation(byteCount: 512, alignment: 8) { room in
-            let text = UnsafeMutableRawBufferPointer(rebasing: room[WebSocketFrame.serverHeaderLimitBytes...])
-            var head = unsafe ByteSink(text)
-            head.append("{\"type\":\"")
-            head.append(kind.name(in: self))
-            if let number {
-                head.append("\",\"epoch\":\"")
-                head.append(decimal: number.epoch)
-                head.append("\",\"seq\":")
-                head.append(decimal: number.sequence)
-                head.append(",\"timestamp\":\"")
-            } else {
-                head.append("\",\"timestamp\":\"")
-            }
-            var time = InlineArray<24, UInt8>(repeating: 0)
-            let stamp = Timestamp(milliseconds: Int64(clamping: milliseconds))
-            var bytes = time.mutableSpan
-            bytes.withUnsafeMutableBytes { _ = stamp.write(to: $0) }
-            head.append(time.span.bytes)
-            head.append(self == .data ? "\",\"data\":" : "\",\"payload\":")
-            let textBytes = head.count
-            var header = unsafe ByteSink(UnsafeMutableRawBufferPointer(rebasing: room[..<WebSocketFrame.serverHeaderLimitBytes]))
-            header.appendFrameHeader(.text, count: textBytes + bodyBytes + 1)
-            front.append(contentsOf: room[..<header.count])
-            front.append(contentsOf: text[..<textBytes])
+    init(_ agreement: DeflateAgreement?) {
+        switch agreement?.windowBits {
+        case nil: self = .webSocket
+        case 15: self = .deflated15
+        case 12: self = .deflated12
+        default: self = .deflated9
+        }
+    }
+
+    /// Index of the agreed window.
+    var window: Int? {
+        switch self {
+        case .webSocket, .eventStream: nil
+        case .deflated15: 0
+        case .deflated12: 1
+        case .deflated9: 2
         }
     }
 }
 
-/// The fronts of the newest events, so that a thousand clients share one rendering. By position, round and round.
-struct EnvelopeCache {
-    static let slots = 256
+/// All that tells the bytes of one client's messages from another's.
+struct MessageForm: Equatable {
+    static let count = Envelope.allCases.count * Framing.allCases.count
 
-    private var positions: [UInt64]
-    private var fronts: [[UInt8]]
-    /// For tests: how often something was rendered.
-    private(set) var renderings = 0
+    var envelope: Envelope
+    var framing: Framing
 
-    init() {
-        positions = [UInt64](repeating: .max, count: Self.slots * Envelope.allCases.count)
-        fronts = [[UInt8]](repeating: [], count: Self.slots * Envelope.allCases.count)
+    var index: Int { Int(envelope.rawValue) * Framing.allCases.count + Int(framing.rawValue) }
+
+    /// The same without compression.
+    var plain: MessageForm { framing == .eventStream ? self : MessageForm(envelope: envelope, framing: .webSocket) }
+
+    /// Appends one whole message, uncompressed.
+    func write(_ kind: MessageKind, _ number: EventNumber?, milliseconds: UInt64, json: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
+        // The longest text before the JSON: two numbers of 20 digits and the names come to less than 200 bytes.
+        withUnsafeTemporaryAllocation(byteCount: 512, alignment: 8) { room in
+            let text = UnsafeMutableRawBufferPointer(rebasing: room[64...])
+            var front = unsafe ByteSink(text)
+            writeFront(kind, number, milliseconds: milliseconds, to: &front)
+            var head = unsafe ByteSink(UnsafeMutableRawBufferPointer(rebasing: room[..<64]))
+            if framing == .eventStream {
+                if let number {
+                    head.append("id: ")
+                    head.append(decimal: number.epoch)
+                    head.append(":")
+                    head.append(decimal: number.sequence)
+                    head.append("\n")
+                }
+                head.append("data: ")
+            } else {
+                head.appendFrameHeader(.text, count: front.count + json.count + 1)
+            }
+            bytes.append(contentsOf: room[..<head.count])
+            bytes.append(contentsOf: text[..<front.count])
+        }
+        let start = bytes.count
+        bytes.append(contentsOf: json)
+        bytes.append(UInt8(ascii: "}"))
+        guard framing == .eventStream else { return }
+        // A line is a part of an event; in JSON line ends only stand between values.
+        for index in start..<bytes.count where bytes[index] == 0x0A || bytes[index] == 0x0D { bytes[index] = 0x20 }
+        bytes.append(contentsOf: "\n\n".utf8)
     }
 
-    /// Lends the front of an event.
-    mutating func withFront<R>(
-        _ entry: RecentEvents.Entry, at position: UInt64, bodyBytes: Int, _ envelope: Envelope, _ body: (UnsafeRawBufferPointer) -> R
-    ) -> R {
-        let index = Int(position % UInt64(Self.slots)) * Envelope.allCases.count + Int(envelope.rawValue)
-        if positions[index] != position {
-            positions[index] = position
-            fronts[index].removeAll(keepingCapacity: true)
-            envelope.write(entry.kind, entry.number, milliseconds: entry.milliseconds, bodyBytes: bodyBytes, to: &fronts[index])
-            renderings += 1
+    private func writeFront(_ kind: MessageKind, _ number: EventNumber?, milliseconds: UInt64, to front: inout ByteSink) {
+        front.append("{\"type\":\"")
+        front.append(kind.name(in: envelope))
+        if let number {
+            front.append("\",\"epoch\":\"")
+            front.append(decimal: number.epoch)
+            front.append("\",\"seq\":")
+            front.append(decimal: number.sequence)
+            front.append(",\"timestamp\":\"")
+        } else {
+            front.append("\",\"timestamp\":\"")
         }
-        return fronts[index].withUnsafeBytes(body)
+        var time = InlineArray<24, UInt8>(repeating: 0)
+        let stamp = Timestamp(milliseconds: Int64(clamping: milliseconds))
+        var bytes = time.mutableSpan
+        bytes.withUnsafeMutableBytes { _ = stamp.write(to: $0) }
+        front.append(time.span.bytes)
+        front.append(envelope == .data ? "\",\"data\":" : "\",\"payload\":")
     }
 }

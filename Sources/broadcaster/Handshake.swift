@@ -1,4 +1,4 @@
-// Whether a request opens a WebSocket (RFC 6455 §4.2.1), and how it is refused when it does not.
+// Whether a request opens a WebSocket (RFC 6455 §4.2.1), what is agreed on with it, and how it is refused when it does not.
 import HTTP
 import Inbound
 
@@ -7,9 +7,13 @@ struct HandshakeRefusal: Error {
     let sentence: String
 }
 
-enum Handshake {
+struct Handshake {
     /// The head of the answer that opens it.
-    static func answer(_ request: HTTPRequest) throws(HandshakeRefusal) -> [UInt8] {
+    let answer: [UInt8]
+    /// Compression, if the client offers what we do.
+    let deflate: DeflateAgreement?
+
+    init(_ request: HTTPRequest) throws(HandshakeRefusal) {
         guard request.method == .get, request.body.isEmpty else {
             throw HandshakeRefusal(status: 405, sentence: "this is a WebSocket: open it with GET and no body")
         }
@@ -19,10 +23,17 @@ enum Handshake {
         guard request[.secWebSocketVersion] == "13" else {
             throw HandshakeRefusal(status: 426, sentence: "unknown Sec-WebSocket-Version: use 13")
         }
-        guard let key = request[.secWebSocketKey], isKey(key) else {
+        guard let key = request[.secWebSocketKey], Self.isKey(key) else {
             throw HandshakeRefusal(status: 400, sentence: "Sec-WebSocket-Key is no base64 of 16 bytes")
         }
-        return WebSocketHandshake.responseHead(key: key)
+        do throws(DeflateAgreement.Malformed) {
+            deflate = try DeflateAgreement.choose(request.values(of: .secWebSocketExtensions))
+        } catch {
+            throw HandshakeRefusal(status: 400, sentence: "Sec-WebSocket-Extensions is no list of extensions")
+        }
+        var fields = HTTPFields.none
+        if let deflate { fields.append("Sec-WebSocket-Extensions", deflate.answer) }
+        answer = WebSocketHandshake.responseHead(key: key, fields)
     }
 
     /// Base64 of 16 bytes: 22 letters and two pads.

@@ -19,10 +19,8 @@ struct Hub: ~Copyable {
     private var openAudits = OpenAudits()
     private var lostCount = 0
     private var catchUp = CatchUp()
-    private var cache = EnvelopeCache()
-    private var subscribers: [Subscriber?] = []
-    private var vacant: [Int] = []
-    private(set) var count = 0
+    private var rendered = RenderedEvents()
+    private var subscribers = SubscriberTable()
     private var health = StatusUpdate()
     private var stats = StatusUpdate()
     private var lastHealth: Instant?
@@ -59,16 +57,16 @@ struct Hub: ~Copyable {
             openAudits.ended(&facts)
         }
         let isHistory = catchUp.isHistory(milliseconds: event.milliseconds, at: now)
-        let entry = RecentEvents.Entry(number: number, kind: kind, milliseconds: event.milliseconds, facts: facts, isHistory: isHistory)
-        guard event.json.withUnsafeBytes({ events.append(entry, json: $0) }) else { return .unusable }
+        let entry = RecentEvents.Entry(number: number, kind: kind, milliseconds: event.milliseconds, isHistory: isHistory)
+        guard event.json.withUnsafeBytes({ events.append(entry, facts, json: $0) }) else { return .unusable }
         return .kept(kind, facts, isHistory: isHistory)
     }
 
     /// A dispatcher of this epoch works now: what earlier ones had open is lost, and dashboards are told so.
     mutating func dispatcherReplaced(by epoch: UInt64, wall: UInt64) {
         for facts in openAudits.takeLost(before: epoch) {
-            let entry = RecentEvents.Entry(number: nil, kind: .auditFailed, milliseconds: wall, facts: facts, isHistory: false)
-            _ = OpenAudits.lostJSON(facts, milliseconds: wall).withUnsafeBytes { events.append(entry, json: $0) }
+            let entry = RecentEvents.Entry(number: nil, kind: .auditFailed, milliseconds: wall, isHistory: false)
+            _ = OpenAudits.lostJSON(facts, milliseconds: wall).withUnsafeBytes { events.append(entry, facts, json: $0) }
             lostCount += 1
         }
     }
@@ -79,42 +77,35 @@ struct Hub: ~Copyable {
         return lostCount
     }
 
-    /// For tests: how often the front of an event was made.
-    var renderings: Int { cache.renderings }
+    /// How often an event was written or compressed for all clients of a form.
+    var renderings: Int { rendered.count }
 
     // MARK: Subscribers
 
+    /// Dashboards.
+    var count: Int { subscribers.count }
+
     /// A dashboard connected; the key by which it is meant from now on.
-    mutating func join(_ clientID: String, _ query: DashboardQuery, at now: Instant) -> Int {
-        var subscriber = Subscriber(clientID: clientID, envelope: query.envelope, since: query.since, in: events, at: now)
+    mutating func join(_ clientID: String, _ query: DashboardQuery, _ framing: Framing, at now: Instant) -> Int {
+        var subscriber = Subscriber(query, framing, in: events, at: now)
         var json = JSONWriter()
         json.beginObject()
         json.member("client_id", clientID)
         json.endObject()
         _ = subscriber.notify(.connected, json.bytes)
-        count += 1
-        if let key = vacant.popLast() {
-            subscribers[key] = subscriber
-            return key
-        }
-        subscribers.append(subscriber)
-        return subscribers.count - 1
+        return subscribers.insert(subscriber)
     }
 
-    mutating func leave(_ key: Int) {
-        guard subscribers.indices.contains(key), subscribers[key] != nil else { return }
-        subscribers[key] = nil
-        vacant.append(key)
-        count -= 1
-    }
+    mutating func leave(_ key: Int) { subscribers.remove(key) }
 
     /// A whole message came from it: a subscription, or it is told what was wrong with it.
     mutating func receive(_ message: borrowing RawSpan, from key: Int) {
-        guard subscribers.indices.contains(key), let envelope = subscribers[key]?.envelope else { return }
+        guard let subscriber = subscribers.find(key) else { return }
+        let envelope = subscriber.pointee.form.envelope
         do throws(SubscriptionError) {
             let subscription = try Subscription(message: message, envelope)
-            subscribers[key]?.subscribe(subscription)
-            _ = subscribers[key]?.notify(.subscribed, subscription.json(envelope))
+            subscriber.pointee.subscribe(subscription)
+            _ = subscriber.pointee.notify(.subscribed, subscription.json(envelope))
         } catch {
             refuse(key, error.sentence)
         }
@@ -122,44 +113,65 @@ struct Hub: ~Copyable {
 
     /// Tells a client what was wrong with its message.
     mutating func refuse(_ key: Int, _ sentence: String) {
-        guard subscribers.indices.contains(key) else { return }
+        guard let subscriber = subscribers.find(key) else { return }
         var json = JSONWriter()
         json.beginObject()
         json.member("error", sentence)
         json.endObject()
-        _ = subscribers[key]?.notify(.error, json.bytes)
+        _ = subscriber.pointee.notify(.error, json.bytes)
     }
 
     /// The state of a subscriber, for whoever owns its socket.
     mutating func with<R>(_ key: Int, _ body: (inout Subscriber, borrowing RecentEvents) -> R) -> R? {
-        guard subscribers.indices.contains(key), subscribers[key] != nil else { return nil }
-        return body(&subscribers[key]!, events)
+        guard let subscriber = subscribers.find(key) else { return nil }
+        return body(&subscriber.pointee, events)
     }
 
-    /// Hands its next messages to `send`, each a whole frame, together about `limit` bytes; how many they were. When `send`
-    /// says no they stay the next ones.
+    /// Hands its next messages to `send`, whole ones, together about `limit` bytes; how many they were. When `send` says no they
+    /// stay the next ones. One new event, which is what most calls are about, is handed over from where all share it.
     mutating func write(_ key: Int, limit: Int, wall: UInt64, _ send: (UnsafeRawBufferPointer) -> Bool) -> Int {
-        guard subscribers.indices.contains(key), var subscriber = subscribers[key] else { return 0 }
-        batch.removeAll(keepingCapacity: true)
-        var count = 0
-        while batch.count < limit, append(subscriber.next(in: events, isCaughtUp: catchUp.isDone, health: health, stats: stats), subscriber.envelope, wall) {
-            count += 1
+        guard let subscriber = subscribers.find(key) else { return 0 }
+        let before = subscriber.pointee.place
+        let form = subscriber.pointee.form
+        let first = next(subscriber)
+        if case .nothing = first { return 0 }
+        var count = 1
+        var second = next(subscriber)
+        var isTaken = false
+        if case .event(let position) = first, case .nothing = second, RenderedEvents.holds(position, of: events) {
+            isTaken = rendered.withMessage(at: position, of: events, form, send)
+        } else {
+            batch.removeAll(keepingCapacity: true)
+            append(first, form, wall)
+            while true {
+                if case .nothing = second { break }
+                append(second, form, wall)
+                count += 1
+                if batch.count >= limit { break }
+                second = next(subscriber)
+            }
+            isTaken = batch.withUnsafeBytes(send)
         }
-        guard batch.isEmpty || batch.withUnsafeBytes(send) else { return 0 }
-        subscribers[key] = subscriber
+        guard isTaken else {
+            subscriber.pointee.goBack(to: before)
+            return 0
+        }
+        subscriber.pointee.settle()
         return count
     }
 
-    /// Puts one message into the batch; false when there is none.
-    private mutating func append(_ next: Subscriber.Next, _ envelope: Envelope, _ wall: UInt64) -> Bool {
+    private func next(_ subscriber: UnsafeMutablePointer<Subscriber>) -> Subscriber.Next {
+        subscriber.pointee.next(in: events, isCaughtUp: catchUp.isDone, health: health, stats: stats)
+    }
+
+    /// Puts one message into the batch.
+    private mutating func append(_ next: Subscriber.Next, _ form: MessageForm, _ wall: UInt64) {
         switch next {
-        case .nothing: return false
+        case .nothing: return
+        case .event(let position) where RenderedEvents.holds(position, of: events):
+            rendered.withMessage(at: position, of: events, form) { batch.append(contentsOf: $0) }
         case .event(let position):
-            guard let entry = events.entry(at: position) else { return false }
-            events.withJSON(at: position) { json in
-                cache.withFront(entry, at: position, bodyBytes: json.count, envelope) { batch.append(contentsOf: $0) }
-                batch.append(contentsOf: json)
-            }
+            events.write(at: position, form.plain, to: &batch)
         case .notice(let kind, let json):
             let milliseconds =
                 switch kind {
@@ -167,11 +179,8 @@ struct Hub: ~Copyable {
                 case .statsUpdate: stats.milliseconds
                 default: wall
                 }
-            envelope.write(kind, nil, milliseconds: milliseconds, bodyBytes: json.count, to: &batch)
-            batch.append(contentsOf: json)
+            json.withUnsafeBytes { form.write(kind, nil, milliseconds: milliseconds, json: $0, to: &batch) }
         }
-        batch.append(Envelope.tail)
-        return true
     }
 
     // MARK: Time

@@ -1,4 +1,4 @@
-// Small messages of the broadcaster's own: control frames, and the JSON of refusals.
+// Small messages of the broadcaster's own: frames outside the ring, and the JSON of refusals.
 import HTTP
 import JSON
 
@@ -11,13 +11,19 @@ enum Message {
         return json.bytes
     }
 
-    /// A ping or pong; its payload is a control frame's, 125 bytes at most.
-    static func frame(_ opcode: WebSocketOpcode, _ payload: borrowing RawSpan) -> [UInt8] {
-        withUnsafeTemporaryAllocation(byteCount: 160, alignment: 1) { room in
-            var sink = unsafe ByteSink(room)
-            sink.appendFrame(opcode, payload)
-            return Array(room[..<sink.count])
+    static func frame(_ opcode: WebSocketOpcode, _ payload: borrowing RawSpan, isCompressed: Bool = false) -> [UInt8] {
+        var frame: [UInt8] = []
+        append(opcode, payload, isCompressed: isCompressed, to: &frame)
+        return frame
+    }
+
+    static func append(_ opcode: WebSocketOpcode, _ payload: borrowing RawSpan, isCompressed: Bool, to bytes: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(byteCount: WebSocketFrame.serverHeaderLimitBytes, alignment: 8) { room in
+            var header = unsafe ByteSink(room)
+            header.appendFrameHeader(opcode, count: payload.byteCount, isCompressed: isCompressed)
+            bytes.append(contentsOf: room[..<header.count])
         }
+        payload.withUnsafeBytes { bytes.append(contentsOf: $0) }
     }
 
     static func closeFrame(_ code: UInt16?, _ reason: StaticString) -> [UInt8] {

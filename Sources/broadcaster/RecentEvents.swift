@@ -28,14 +28,13 @@ struct EventNumber: Hashable, Comparable, CustomStringConvertible {
 /// Keeps the newest events, up to a number and up to an amount of JSON. The JSON lies in one run of memory, written round and
 /// round over the oldest; memory that was never written is never taken from the system.
 struct RecentEvents: ~Copyable {
-    /// An event without its JSON.
+    /// An event without its JSON and the facts in it: numbers only, so that looking at one costs no reference counting.
     struct Entry {
         /// Nil for the broadcaster's own.
         var number: EventNumber?
         var kind: MessageKind
         /// Wall clock, milliseconds since 1970.
         var milliseconds: UInt64
-        var facts: EventFacts
         /// It happened before this process was there to send it on: only for those who ask for what they missed.
         var isHistory: Bool
 
@@ -44,11 +43,10 @@ struct RecentEvents: ~Copyable {
         /// JSON of all earlier events.
         fileprivate var bytesBefore: UInt64 = 0
 
-        init(number: EventNumber?, kind: MessageKind, milliseconds: UInt64, facts: EventFacts, isHistory: Bool) {
+        init(number: EventNumber?, kind: MessageKind, milliseconds: UInt64, isHistory: Bool) {
             self.number = number
             self.kind = kind
             self.milliseconds = milliseconds
-            self.facts = facts
             self.isHistory = isHistory
         }
     }
@@ -69,6 +67,8 @@ struct RecentEvents: ~Copyable {
     private let memory: UnsafeMutableRawBufferPointer
     /// By position, modulo the limit; grown as long as it is not full.
     private var entries: [Entry] = []
+    /// Of the same events.
+    private var facts: [EventFacts] = []
     private var totalBytes: UInt64 = 0
     /// Where the next event goes, if it fits there.
     private var head = 0
@@ -94,7 +94,7 @@ struct RecentEvents: ~Copyable {
     mutating func pass(_ number: EventNumber) { newest = max(newest, number) }
 
     /// Keeps an event; false when its number is no news or its JSON is empty or too long.
-    mutating func append(_ entry: Entry, json: UnsafeRawBufferPointer) -> Bool {
+    mutating func append(_ entry: Entry, _ facts: EventFacts, json: UnsafeRawBufferPointer) -> Bool {
         if let number = entry.number {
             guard isNew(number) else { return false }
             newest = number
@@ -115,7 +115,13 @@ struct RecentEvents: ~Copyable {
         entry.bytesBefore = totalBytes
         totalBytes += UInt64(json.count)
         let index = index(end)
-        if index == entries.count { entries.append(entry) } else { entries[index] = entry }
+        if index == entries.count {
+            entries.append(entry)
+            self.facts.append(facts)
+        } else {
+            entries[index] = entry
+            self.facts[index] = facts
+        }
         end += 1
         return true
     }
@@ -124,6 +130,12 @@ struct RecentEvents: ~Copyable {
     func entry(at position: UInt64) -> Entry? {
         guard position >= first, position < end else { return nil }
         return entries[index(position)]
+    }
+
+    /// What is known of the event at a position.
+    func facts(at position: UInt64) -> EventFacts? {
+        guard position >= first, position < end else { return nil }
+        return facts[index(position)]
     }
 
     /// The JSON of the event at a position, lent for the call.

@@ -1,38 +1,52 @@
 // The broadcaster's HTTP: which path is what, who may look, and every refusal with its cure.
 //
-//     /ws  /api/ws   the events; on the port of the dashboards in the envelope `data`, from the edge in `payload`
-//     /  /page/…     the page, on the port of the dashboards only
+//     /ws  /api/ws   the events by WebSocket; on the port of the dashboards in the envelope `data`, from the edge in `payload`
+//     /events        the events as a stream (HTML, "Server-sent events"), on the port of the dashboards only
+//     /  /page/…     the page, on the port of the dashboards only; `/?ticket=` the way to it
+//     /ws-echo       messages back to their sender, for conformance suites, with TRUTHTABLE_WS_ECHO only
 //     /health        open to all
 import Configuration
+import EventLoop
 import HTTP
 import Inbound
 
 struct Routes {
-    /// A request that opens a WebSocket.
-    struct Opening {
-        let handshake: [UInt8]
-        let query: DashboardQuery
+    /// A request that opens a stream of messages, which is the caller's to do.
+    enum Opening {
+        case webSocket(Handshake, DashboardQuery)
+        case eventStream(HTTPFields, DashboardQuery)
+        case echo(Handshake)
     }
 
     private let server: HTTPServer
     private let access: AccessPolicy
     private let page = DashboardPage()
+    private let token: String
+    private var ticket: Ticket
+    private let allowsEcho: Bool
     private let edgeListener: Int
 
     /// `edgeListener` is the server's index of the socket whose peers are edges.
-    init(_ server: HTTPServer, _ settings: Settings, edgeListener: Int) {
+    init(_ server: HTTPServer, _ settings: Settings, edgeListener: Int, at now: Instant) {
         self.server = server
         self.edgeListener = edgeListener
-        access = AccessPolicy(token: settings.accessToken, allowedOrigins: settings.allowedOrigins)
+        token = settings.accessToken
+        access = AccessPolicy(token: token, allowedOrigins: settings.allowedOrigins)
+        ticket = Ticket(token.isEmpty ? "" : settings.dashboardTicket, at: now)
+        allowsEcho = settings.webSocketEcho
     }
 
-    /// Answers a request, unless it opens a WebSocket: that is the caller's to do.
-    func answer(_ request: HTTPRequest) -> Opening? {
+    /// Answers a request, unless it opens a stream of messages.
+    mutating func answer(_ request: HTTPRequest, at now: Instant) -> Opening? {
+        let isOwnPort = request.listener != edgeListener
         switch request.path {
-        case "/ws", "/api/ws": return opening(request)
         case "/health": respond(request, .json, Array("{\"status\":\"ok\"}".utf8))
-        case let path where request.listener != edgeListener && page.has(path): show(request)
-        default: refuse(request, 404, "not found: the dashboard is at /, events are at /ws")
+        case "/ws", "/api/ws": return opening(request) { request throws(HandshakeRefusal) in .webSocket(try Handshake(request), try query(request)) }
+        case "/ws-echo" where allowsEcho && isOwnPort: return opening(request) { request throws(HandshakeRefusal) in .echo(try Handshake(request)) }
+        case "/events" where isOwnPort: return opening(request, streamOpening)
+        case let path where isOwnPort && page.has(path):
+            if path == "/", let text = request.parameter("ticket") { enter(request, text, at: now) } else { show(request) }
+        default: refuse(request, 404, "not found: the dashboard is at /, events are at /ws and /events")
         }
         return nil
     }
@@ -52,21 +66,56 @@ struct Routes {
         }
     }
 
-    private func opening(_ request: HTTPRequest) -> Opening? {
+    private func opening(_ request: HTTPRequest, _ open: (HTTPRequest) throws(HandshakeRefusal) -> Opening?) -> Opening? {
         guard isAllowed(request) else { return nil }
         do throws(HandshakeRefusal) {
-            let handshake = try Handshake.answer(request)
-            let envelope: Envelope = request.listener == edgeListener ? .payload : .data
-            do throws(SubscriptionError) {
-                return Opening(handshake: handshake, query: try DashboardQuery(request.query ?? "", default: envelope))
-            } catch {
-                throw HandshakeRefusal(status: 400, sentence: error.sentence)
-            }
+            return try open(request)
         } catch {
             refuse(request, error.status, error.sentence)
             return nil
         }
     }
+
+    private func query(_ request: HTTPRequest) throws(HandshakeRefusal) -> DashboardQuery {
+        do throws(SubscriptionError) {
+            var query = try DashboardQuery(default: request.listener == edgeListener ? .payload : .data) { request.parameter($0) }
+            if let last = request["Last-Event-ID"], !last.isEmpty { try query.resume(after: last) }
+            return query
+        } catch {
+            throw HandshakeRefusal(status: 400, sentence: error.sentence)
+        }
+    }
+
+    private func streamOpening(_ request: HTTPRequest) throws(HandshakeRefusal) -> Opening? {
+        guard request.method == .get || request.method == .head else { throw HandshakeRefusal(status: 405, sentence: "use GET") }
+        let query = try query(request)
+        var fields = HTTPFields.eventStream
+        if let origin = request[.origin] {  // of a page that may look: it could not read the stream otherwise
+            fields.append("Access-Control-Allow-Origin", origin)
+            fields.append("Vary", "Origin")
+        }
+        guard request.method == .get else {
+            server.respond(request.id, 200, fields)
+            return nil
+        }
+        return .eventStream(fields, query)
+    }
+
+    // MARK: The ticket
+
+    /// From the URL with the ticket to the one without, with a cookie that opens it.
+    private mutating func enter(_ request: HTTPRequest, _ text: String, at now: Instant) {
+        var fields: HTTPFields = ["Location": "/", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"]
+        if request.method == .get, ticket.redeem(text, at: now) {
+            fields.append("Set-Cookie", "truthtable_token=\(token); HttpOnly; SameSite=Strict; Path=/")
+        } else if access.decide(request) != .allowed {
+            if request["Accept"]?.contains("text/html") == true { return show(request) }  // which asks for the token
+            return refuse(request, 401, "this ticket was used already or is too old: open the dashboard as /?token= with the access token, or start TruthTable again")
+        }
+        server.respond(request.id, 303, fields)
+    }
+
+    // MARK: Answers
 
     private func respond(_ request: HTTPRequest, _ fields: HTTPFields, _ body: [UInt8]) {
         guard request.method == .get || request.method == .head else { return refuse(request, 405, "use GET") }

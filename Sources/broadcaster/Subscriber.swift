@@ -10,6 +10,8 @@ struct Subscriber {
     static let mostNotices = 16
     static let pingInterval = Duration.seconds(54)
     static let pongLimit = Duration.seconds(60)
+    /// Between comments in a stream of events: proxies take a silent one for dead, and its client cannot answer.
+    static let commentInterval = Duration.seconds(15)
 
     enum Next {
         case nothing
@@ -22,47 +24,49 @@ struct Subscriber {
     /// What time makes due.
     enum Due: Equatable {
         case ping
+        /// A sign of life to a client that gives none itself.
+        case comment
         /// Too much waits: close it with 1013.
         case closeSlow
         /// No sign of life within the limit: end the connection.
         case end
     }
 
-    let clientID: String
-    let envelope: Envelope
-    private(set) var subscription: Subscription
+    /// Where a client stands: what is given to it and not taken is given again.
+    struct Place {
+        /// Of the next event to look at.
+        fileprivate var cursor: UInt64
+        /// It has all up to this number, and wants all that came later: until the first later one is found.
+        fileprivate var since: EventNumber?
+        /// It asked for what it missed: that may wait for as long as it takes it.
+        fileprivate var isReplaying: Bool
+        fileprivate var noticesGiven = 0
+        fileprivate var seenHealth: UInt64 = 0
+        fileprivate var seenStats: UInt64 = 0
+    }
 
-    /// Of the next event to look at.
-    private var cursor: UInt64
-    /// It has all up to this number, and wants all that came later: until the first later one is found.
-    private var since: EventNumber?
-    /// It asked for what it missed: that may wait for as long as it takes it.
-    private var isReplaying: Bool
+    let form: MessageForm
+    private(set) var subscription: Subscription
+    private(set) var place: Place
     private let wantsHistory: Bool
     private var notices: [(MessageKind, [UInt8])] = []
-    private var seenHealth: UInt64 = 0
-    private var seenStats: UInt64 = 0
 
     private var lastHeard: Instant
     private var lastPing: Instant
 
-    init(clientID: String, envelope: Envelope, since: EventNumber?, in events: borrowing RecentEvents, at now: Instant) {
-        self.clientID = clientID
-        self.envelope = envelope
-        subscription = Subscription(envelope)
+    init(_ query: DashboardQuery, _ framing: Framing, in events: borrowing RecentEvents, at now: Instant) {
+        form = MessageForm(envelope: query.envelope, framing: framing)
+        subscription = query.subscription
         lastHeard = now
         lastPing = now
-        wantsHistory = since != nil
-        isReplaying = since != nil
-        guard let since else {
-            cursor = events.end
-            return
-        }
+        wantsHistory = query.since != nil
+        place = Place(cursor: events.end, since: nil, isReplaying: wantsHistory)
+        guard let since = query.since else { return }
         if let position = events.position(after: since) {
-            cursor = position
+            place.cursor = position
         } else {
-            cursor = events.first
-            self.since = since
+            place.cursor = events.first
+            place.since = since
         }
     }
 
@@ -77,51 +81,63 @@ struct Subscriber {
 
     mutating func subscribe(_ subscription: Subscription) { self.subscription = subscription }
 
-    /// The next message, which counts as given; `isCaughtUp`: `events` has all that the dispatcher kept.
+    /// The next message, which counts as given until `goBack`; `isCaughtUp`: `events` has all that the dispatcher kept.
     mutating func next(
         in events: borrowing RecentEvents, isCaughtUp: Bool, health: borrowing StatusUpdate, stats: borrowing StatusUpdate
     ) -> Next {
-        if !notices.isEmpty {
-            let (kind, json) = notices.removeFirst()
+        if place.noticesGiven < notices.count {
+            place.noticesGiven += 1
+            let (kind, json) = notices[place.noticesGiven - 1]
             return .notice(kind, json)
         }
-        if cursor < events.first {
-            cursor = events.first
-            since = nil
-            return .notice(.historyLost, events.lostJSON(from: cursor))
+        if place.cursor < events.first {
+            place.cursor = events.first
+            place.since = nil
+            return .notice(.historyLost, events.lostJSON(from: place.cursor))
         }
-        while cursor < events.end, let entry = events.entry(at: cursor) {
-            if let since {
+        while place.cursor < events.end, let entry = events.entry(at: place.cursor) {
+            if let since = place.since {
                 guard let number = entry.number, number > since else {
-                    cursor += 1
+                    place.cursor += 1
                     continue
                 }
-                self.since = nil
+                place.since = nil
                 // Nothing proves that this one followed: the ones between are not kept.
                 if number != EventNumber(epoch: since.epoch, sequence: since.sequence &+ 1) {
-                    return .notice(.historyLost, events.lostJSON(from: cursor))
+                    return .notice(.historyLost, events.lostJSON(from: place.cursor))
                 }
             }
-            cursor += 1
+            let position = place.cursor
+            place.cursor += 1
             if entry.isHistory, !wantsHistory { continue }
-            if subscription.wants(entry.kind, entry.facts) { return .event(cursor - 1) }
+            if subscription.wants(entry.kind, at: position, of: events) { return .event(position) }
         }
         if isCaughtUp {
-            isReplaying = false
-            if let since, since > events.newest {  // of another installation, or made up
-                self.since = nil
-                return .notice(.historyLost, events.lostJSON(from: cursor))
+            place.isReplaying = false
+            if let since = place.since, since > events.newest {  // of another installation, or made up
+                place.since = nil
+                return .notice(.historyLost, events.lostJSON(from: place.cursor))
             }
         }
-        if seenHealth != health.version, subscription.kinds.contains(.healthUpdate) {
-            seenHealth = health.version
+        if place.seenHealth != health.version, subscription.kinds.contains(.healthUpdate) {
+            place.seenHealth = health.version
             return .notice(.healthUpdate, health.json)
         }
-        if seenStats != stats.version, subscription.kinds.contains(.statsUpdate) {
-            seenStats = stats.version
+        if place.seenStats != stats.version, subscription.kinds.contains(.statsUpdate) {
+            place.seenStats = stats.version
             return .notice(.statsUpdate, stats.json)
         }
         return .nothing
+    }
+
+    /// What was given since then was not taken.
+    mutating func goBack(to place: Place) { self.place = place }
+
+    /// What was given was taken.
+    mutating func settle() {
+        guard place.noticesGiven > 0 else { return }
+        notices.removeFirst(place.noticesGiven)
+        place.noticesGiven = 0
     }
 
     // MARK: Life
@@ -131,8 +147,13 @@ struct Subscriber {
 
     /// Asked about once a second. `isFull`: its output takes no more.
     mutating func due(in events: borrowing RecentEvents, isFull: Bool, at now: Instant) -> Due? {
-        if now >= lastHeard + Self.pongLimit { return .end }
         if isFull, isSlow(in: events) { return .closeSlow }
+        if form.framing == .eventStream {
+            guard now >= lastPing + Self.commentInterval else { return nil }
+            lastPing = now
+            return .comment
+        }
+        if now >= lastHeard + Self.pongLimit { return .end }
         guard now >= max(lastPing, lastHeard) + Self.pingInterval else { return nil }
         lastPing = now
         return .ping
@@ -140,8 +161,8 @@ struct Subscriber {
 
     /// More waits in the ring than may, for a client whose output is full.
     func isSlow(in events: borrowing RecentEvents) -> Bool {
-        guard !isReplaying else { return false }
-        let waiting = events.waiting(from: cursor)
+        guard !place.isReplaying else { return false }
+        let waiting = events.waiting(from: place.cursor)
         return waiting.count > Self.mostWaiting || waiting.bytes > Self.mostWaitingBytes
     }
 }

@@ -11,29 +11,37 @@ struct SubscriptionError: Error, Equatable {
     init(_ sentence: String) { self.sentence = sentence }
 }
 
-/// The query of the URL: `?since=EPOCH:SEQ&envelope=payload`. Other members are not ours.
+/// The query of the URL: `?since=EPOCH:SEQ&envelope=payload`, and what a subscription may say, by the same names:
+/// `types=audit_result,error&grade_at_most=C&path=/v1/*&model=gpt-4o`. Other members are not ours.
 struct DashboardQuery: Equatable {
     var envelope: Envelope
     /// All up to this event is there already.
     var since: EventNumber?
+    var subscription: Subscription
 
-    init(_ query: some StringProtocol, default envelope: Envelope) throws(SubscriptionError) {
+    /// Members of the query by name, decoded; nil where there is none.
+    init(default envelope: Envelope, _ member: (StaticString) -> String?) throws(SubscriptionError) {
         self.envelope = envelope
-        for member in query.split(separator: "&") {
-            let parts = member.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2 else { continue }
-            switch parts[0] {
-            case "envelope":
-                guard let chosen = Envelope(name: parts[1]) else { throw SubscriptionError("unknown envelope: use envelope=data or envelope=payload") }
-                self.envelope = chosen
-            case "since":
-                // Browsers' URLSearchParams escape the colon.
-                let number = parts[1].split(separator: "%3A", maxSplits: 1, omittingEmptySubsequences: false).joined(separator: ":")
-                guard let since = EventNumber(number) else { throw SubscriptionError("malformed since: use since=EPOCH:SEQ of the last event that was received") }
-                self.since = since
-            default: continue
-            }
+        if let name = member("envelope") {
+            guard let chosen = Envelope(name: name) else { throw SubscriptionError("unknown envelope: use envelope=data or envelope=payload") }
+            self.envelope = chosen
         }
+        if let number = member("since") { since = try Self.number(number, "since: use since=EPOCH:SEQ") }
+        subscription = Subscription(self.envelope)
+        if let names = member("types") { subscription.kinds = try Subscription.kinds(names.split(separator: ",")) }
+        if let grade = member("grade_at_most") { subscription.gradeAtMost = try Subscription.grade(grade) }
+        if let path = member("path") { subscription.path = try Subscription.pattern("path", path) }
+        if let model = member("model") { subscription.model = try Subscription.pattern("model", model) }
+    }
+
+    /// The last event that a stream's client got, by `Last-Event-ID`; it is newer than what its URL says.
+    mutating func resume(after id: String) throws(SubscriptionError) {
+        since = try Self.number(id, "Last-Event-ID: use EPOCH:SEQ")
+    }
+
+    private static func number(_ text: String, _ cure: String) throws(SubscriptionError) -> EventNumber {
+        guard let number = EventNumber(text) else { throw SubscriptionError("malformed \(cure) of the last event that was received") }
+        return number
     }
 }
 
@@ -41,7 +49,7 @@ struct DashboardQuery: Equatable {
 struct Subscription: Equatable {
     static let mostPatternBytes = 1024
 
-    var kinds: Set<MessageKind>
+    var kinds: MessageKinds
     /// Only results of this grade or worse. Ungraded ones are no better and no worse: not these.
     var gradeAtMost: Grade?
     /// Only audits of requests of this path.
@@ -66,9 +74,11 @@ struct Subscription: Equatable {
         func matches(_ candidate: String) -> Bool { isPrefix ? candidate.hasPrefix(text) : candidate == text }
     }
 
-    /// What is not known of an event does not match.
-    func wants(_ kind: MessageKind, _ facts: EventFacts) -> Bool {
+    /// Whether the event at a position is wanted. What is not known of an event does not match.
+    func wants(_ kind: MessageKind, at position: UInt64, of events: borrowing RecentEvents) -> Bool {
         guard kinds.contains(kind) else { return false }
+        if gradeAtMost == nil, path == nil, model == nil { return true }
+        guard let facts = events.facts(at: position) else { return false }
         if let path, !path.matches(facts.path) { return false }
         guard kind == .auditComplete else { return true }
         if let gradeAtMost {
@@ -88,12 +98,12 @@ struct Subscription: Equatable {
         for member in members where member.value != .null {
             switch member.name {
             case "type": continue
-            case "types": kinds = try Self.kinds(member.value)
-            case "grade_at_most":
-                guard let grade = member.value.string.flatMap({ Grade($0) }) else { throw SubscriptionError("grade_at_most: use A, B, C, D or F") }
-                gradeAtMost = grade
-            case "path": path = try Self.pattern(member)
-            case "model": model = try Self.pattern(member)
+            case "types":
+                guard let names = member.value.array?.map({ $0.string }), !names.contains(nil) else { throw SubscriptionError("types: use an array of names") }
+                kinds = try Self.kinds(names.compactMap(\.self))
+            case "grade_at_most": gradeAtMost = try Self.grade(member.value.string)
+            case "path": path = try Self.pattern("path", member.value.string)
+            case "model": model = try Self.pattern("model", member.value.string)
             default: throw SubscriptionError("unknown member \(Self.quoted(member.name)): use types, grade_at_most, path, model")
             }
         }
@@ -106,11 +116,9 @@ struct Subscription: Equatable {
         }
     }
 
-    private static func kinds(_ value: JSONValue) throws(SubscriptionError) -> Set<MessageKind> {
-        guard let names = value.array else { throw SubscriptionError("types: use an array of names") }
-        var kinds: Set<MessageKind> = []
+    fileprivate static func kinds(_ names: [some StringProtocol]) throws(SubscriptionError) -> MessageKinds {
+        var kinds: MessageKinds = []
         for name in names {
-            guard let name = name.string else { throw SubscriptionError("types: use an array of names") }
             guard let kind = MessageKind(name: name), selectable.contains(kind) else {
                 throw SubscriptionError(
                     "unknown type \(quoted(name)) in types: use audit_started, audit_complete, audit_failed, audit_skipped, health_update, stats_update")
@@ -120,17 +128,20 @@ struct Subscription: Equatable {
         return kinds
     }
 
-    private static var selectable: Set<MessageKind> { Envelope.payload.defaultKinds }
+    private static var selectable: MessageKinds { Envelope.payload.defaultKinds }
 
-    private static func pattern(_ member: JSONValue.Member) throws(SubscriptionError) -> Pattern {
-        guard let text = member.value.string, text.utf8.count <= mostPatternBytes else {
-            throw SubscriptionError("\(member.name): use a text, with * at its end for a beginning")
-        }
+    fileprivate static func grade(_ text: String?) throws(SubscriptionError) -> Grade {
+        guard let grade = text.flatMap({ Grade($0) }) else { throw SubscriptionError("grade_at_most: use A, B, C, D or F") }
+        return grade
+    }
+
+    fileprivate static func pattern(_ name: String, _ text: String?) throws(SubscriptionError) -> Pattern {
+        guard let text, text.utf8.count <= mostPatternBytes else { throw SubscriptionError("\(name): use a text, with * at its end for a beginning") }
         return Pattern(text)
     }
 
     /// A client's own words in an answer to it, cut.
-    private static func quoted(_ text: String) -> String { "\"\(text.prefix(64))\"" }
+    private static func quoted(_ text: some StringProtocol) -> String { "\"\(text.prefix(64))\"" }
 
     /// The subscription as it is now in force.
     func json(_ envelope: Envelope) -> [UInt8] {

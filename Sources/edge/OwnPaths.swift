@@ -41,15 +41,11 @@ extension Proxy {
 
     /// DESIGN §3, "Who may look"; refuses with the cure if not.
     private mutating func mayLook(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        func text(_ name: FieldName) -> String? {
-            requestHead.value(of: name).map { range in bytes.bytes.extracting(range).withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
-        }
-        var presented: AccessPolicy.Presented?
-        if let value = text(.authorization), let token = AccessPolicy.bearer(value) {
-            presented = .explicit(token)
-        } else if let token = queryParameter("token", bytes) {
-            presented = .explicit(token)
-        }
+        func slice(_ range: ByteRange) -> ArraySlice<UInt8> { bytes.bytes.extracting(range).withUnsafeBytes { Array($0)[...] } }
+        func text(_ name: FieldName) -> String? { requestHead.value(of: name).map { String(decoding: slice($0), as: UTF8.self) } }
+        let presented = AccessPolicy.presented(
+            authorization: text(.authorization), parameter: HTTPRequest.parameter("token", ofQuery: slice(requestHead.queryRange)),
+            cookie: requestHead.value(of: .cookie).flatMap { HTTPRequest.cookie("truthtable_token", ofField: slice($0)) })
         let host = bytes.bytes.extracting(requestHead.authorityRange).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
         switch access.decide(isLoopback: clients.at(index).pointee.isLoopback, origin: text(.origin), host: host, presented: presented) {
         case .allowed: return true
@@ -57,12 +53,6 @@ extension Proxy {
             answer(index, refusal.status, "{\"error\":\"\(refusal.message)\"}", close: false)
             return false
         }
-    }
-
-    private func queryParameter(_ name: String, _ bytes: UnsafeRawBufferPointer) -> String? {
-        let query = bytes.bytes.extracting(requestHead.queryRange).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        let pair = query.split(separator: "&").first { $0.hasPrefix(name + "=") }
-        return pair.map { String($0.dropFirst(name.count + 1)) }
     }
 
     private mutating func answerOwn(_ index: Int, _ body: String, type: String = "application/json") {

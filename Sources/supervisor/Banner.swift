@@ -18,7 +18,7 @@ struct Banner {
         let host = Self.reachable(settings.host)
         proxyURL = "\(settings.tlsCertificateFile.isEmpty ? "http" : "https")://\(host):\(proxyPort)"
         webSocketURL = "ws://\(host):\(webSocketPort)/ws"
-        dashboardURL = "http://\(host):\(webSocketPort)/"
+        dashboardURL = "http://\(host):\(webSocketPort)/" + (settings.dashboardTicket.isEmpty ? "" : "?ticket=\(settings.dashboardTicket)")
     }
 
     /// The name by which this machine reaches a listener; wildcard addresses are no place to connect to.

@@ -63,6 +63,7 @@ final class SupervisorRole {
         listeners = try Listeners(settings)  // the last thing that people can get wrong: it leaves paths behind
         settings.runtimeDirectory = listeners.directory  // edges find the broadcaster's socket there
         if settings.accessToken.isEmpty, !settings.listensOnLoopbackOnly { settings.accessToken = try Self.makeToken() }
+        if !settings.accessToken.isEmpty, settings.dashboardTicket.isEmpty { settings.dashboardTicket = try Self.makeToken() }
         // Later than that of any process of any earlier supervisor on this machine, as long as the clock goes forward.
         nextIncarnation = UInt64(clamping: wallClockMilliseconds()) << 16
         do {
@@ -257,6 +258,8 @@ final class SupervisorRole {
             }
             nextIncarnation += 1
             send(child) { $0.send(Configure(incarnation: nextIncarnation, pairs: settings.pairs(for: child.role))) }
+            // Good for one process: the next one could not know that it was used.
+            if child.role == .broadcaster { settings.dashboardTicket = "" }
         case .ready:
             child.state = .ready
             // Not before: a new dispatcher first books what its predecessors left open, and what edges sent meanwhile over a

@@ -47,6 +47,47 @@ struct HubTests {
         #expect(test.hub.renderings - before == 2)
     }
 
+    @Test func `an event is compressed once for all who agreed on the same window`() {
+        var test = TestHub()
+        let framings: [Framing] = [.webSocket, .deflated15, .deflated12, .deflated9, .eventStream]
+        let keys = (0..<100).map { test.join(.data, framing: framings[$0 % framings.count]) }
+        for key in keys { _ = test.bytes(key) }
+        let before = test.hub.renderings
+        let body = json("r1", ",\"text\":\"" + String(repeating: "the same again and ", count: 200) + "\"")
+        test.event(7, 1, .auditComplete, body)
+        let message = #"{"type":"audit_result","epoch":"7","seq":1,"timestamp":"2025-11-25T21:52:50.123Z","data":"# + body + "}"
+        for (index, key) in keys.enumerated() {
+            let bytes = test.bytes(key)
+            switch framings[index % framings.count] {
+            case .webSocket: #expect(bytes.withUnsafeBytes { frames($0) } == [message])
+            case .eventStream: #expect(String(decoding: bytes, as: UTF8.self) == "id: 7:1\ndata: \(message)\n\n")
+            case .deflated15, .deflated12, .deflated9:
+                #expect(bytes.withUnsafeBytes { frames($0) } == ["compressed " + message])
+                #expect(bytes.count < 400)
+            }
+        }
+        #expect(test.hub.renderings - before == 5)
+    }
+
+    @Test func `what cannot be made smaller, and what is old, goes uncompressed`() {
+        var test = TestHub()
+        let key = test.join(.data, framing: .deflated15)
+        #expect(test.messages(key).map(short) == ["connected"], "a message to one client only")
+        for sequence in 1...40 as ClosedRange<UInt64> { test.event(7, sequence, .auditComplete, json("r\(sequence)", ",\"x\":\"" + String(repeating: "x", count: 100) + "\"")) }
+        let texts = test.messages(key)
+        #expect(texts.count == 40)
+        #expect(texts.prefix(8).allSatisfy { $0.hasPrefix("{") }, "older than what is kept ready")
+        #expect(texts.suffix(32).allSatisfy { $0.hasPrefix("compressed {") })
+    }
+
+    @Test func `line ends in JSON do not end an event of a stream`() {
+        var test = TestHub()
+        let key = test.join(.data, framing: .eventStream)
+        _ = test.bytes(key)
+        test.event(7, 1, .auditComplete, "{\"request_id\":\r\n\"r1\",\n\"a\":1}")
+        #expect(String(decoding: test.bytes(key), as: UTF8.self).hasSuffix("\"data\":{\"request_id\":  \"r1\", \"a\":1}}\n\n"))
+    }
+
     @Test func `repeated and older events are ignored`() {
         var test = TestHub()
         let key = test.join()
@@ -155,17 +196,27 @@ struct HubTests {
 
     @Test(arguments: [
         ("", Envelope.data, nil), ("envelope=payload", .payload, nil), ("since=7:12", .data, EventNumber(epoch: 7, sequence: 12)),
-        ("a&token=x&since=7%3A12&envelope=data", .data, EventNumber(epoch: 7, sequence: 12)),
+        ("a&token=x&since=7:12&envelope=data", .data, EventNumber(epoch: 7, sequence: 12)),
     ] as [(String, Envelope, EventNumber?)])
     func `the query says envelope and place`(_ query: String, _ envelope: Envelope, _ since: EventNumber?) throws {
-        let read = try DashboardQuery(query, default: .data)
+        let read = try dashboardQuery(query)
         #expect(read.envelope == envelope)
         #expect(read.since == since)
     }
 
-    @Test(arguments: ["since=", "since=7", "since=7:", "since=:7", "since=-1:7", "since=7:99999999999999999999", "envelope=xml"])
+    @Test func `the query may subscribe as a message does`() throws {
+        let read = try dashboardQuery("types=audit_result,error&grade_at_most=C&path=/v1/*&model=gpt-4o")
+        var expected = Subscription(.data)
+        expected.kinds = [.auditComplete, .auditFailed]
+        expected.gradeAtMost = .c
+        expected.path = Subscription.Pattern("/v1/*")
+        expected.model = Subscription.Pattern("gpt-4o")
+        #expect(read.subscription == expected)
+    }
+
+    @Test(arguments: ["since=", "since=7", "since=7:", "since=:7", "since=-1:7", "since=7:99999999999999999999", "envelope=xml", "types=nothing", "types=audit_result,connected", "grade_at_most=E"])
     func `a wrong query is refused`(_ query: String) {
-        #expect(throws: SubscriptionError.self) { try DashboardQuery(query, default: .data) }
+        #expect(throws: SubscriptionError.self) { try dashboardQuery(query) }
     }
 
     // MARK: Updates

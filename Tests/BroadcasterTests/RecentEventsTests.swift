@@ -6,7 +6,7 @@ import Testing
 struct RecentEventsTests {
     private static func entry(_ epoch: UInt64, _ sequence: UInt64) -> RecentEvents.Entry {
         RecentEvents.Entry(
-            number: EventNumber(epoch: epoch, sequence: sequence), kind: .auditComplete, milliseconds: 0, facts: EventFacts(), isHistory: false)
+            number: EventNumber(epoch: epoch, sequence: sequence), kind: .auditComplete, milliseconds: 0, isHistory: false)
     }
 
     @Test(arguments: [1, 2, 7, 1000]) func `keeps the newest within both limits`(_ countLimit: Int) {
@@ -18,7 +18,7 @@ struct RecentEventsTests {
             let length = random.next() % 20 == 0 ? 64 << 10 : 1 + Int(random.next() % 4000)
             var json = [UInt8](repeating: UInt8(truncatingIfNeeded: sequence), count: length)
             json[length - 1] = UInt8(truncatingIfNeeded: length)
-            #expect(json.withUnsafeBytes { events.append(Self.entry(1, sequence), json: $0) })
+            #expect(json.withUnsafeBytes { events.append(Self.entry(1, sequence), EventFacts(), json: $0) })
             model.append(json)
             bytes += length
             while model.count > events.count { bytes -= model.removeFirst().count }
@@ -37,8 +37,8 @@ struct RecentEventsTests {
     @Test func `too long and empty ones use up their number`() {
         var events = RecentEvents(countLimit: 10, byteLimit: 1 << 20)
         let long = [UInt8](repeating: 0x20, count: RecentEvents.mostEventBytes + 1)
-        #expect(!long.withUnsafeBytes { events.append(Self.entry(1, 1), json: $0) })
-        #expect(![UInt8]().withUnsafeBytes { events.append(Self.entry(1, 2), json: $0) })
+        #expect(!long.withUnsafeBytes { events.append(Self.entry(1, 1), EventFacts(), json: $0) })
+        #expect(![UInt8]().withUnsafeBytes { events.append(Self.entry(1, 2), EventFacts(), json: $0) })
         #expect(events.isEmpty && events.newest.sequence == 2)
         #expect(events.waiting(from: 0) == (0, 0) && events.byteCount == 0)
     }

@@ -149,6 +149,15 @@ struct ResumeTests {
         #expect(due(&test, key, after: .seconds(110)) == .ping)
     }
 
+    @Test func `a stream's client is not asked for life but given some`() {
+        var test = TestHub()
+        let key = test.join(.data, framing: .eventStream)
+        #expect(due(&test, key, after: .seconds(14)) == nil)
+        #expect(due(&test, key, after: .seconds(15)) == .comment)
+        #expect(due(&test, key, after: .seconds(29)) == nil)
+        #expect(due(&test, key, after: .seconds(120)) == .comment)
+    }
+
     @Test func `keys are used again, and old ones mean nobody`() {
         var test = TestHub()
         let first = test.join()

@@ -130,7 +130,9 @@ final class TestClient {
     private(set) var messages: [String] = []
     private(set) var pongs: [String] = []
     private(set) var closeCode: UInt16?
-    private var decoder = WebSocketDecoder(role: .client)
+    private(set) var compressedCount = 0
+    private var decoder = WebSocketDecoder(role: .client, messageLimitBytes: 4 << 20, allowsCompression: true)
+    private var inflater = MessageInflater()
     private var isFraming = false
 
     init(port: UInt16, path: String?) {
@@ -174,13 +176,14 @@ final class TestClient {
         }
     }
 
-    func frame(_ opcode: WebSocketOpcode, _ payload: [UInt8]) {
+    func frame(_ opcode: WebSocketOpcode, _ payload: [UInt8], isCompressed: Bool = false) {
         var room = [UInt8](repeating: 0, count: payload.count + 14)
         let count = room.withUnsafeMutableBytes { room in
             var sink = unsafe ByteSink(room)
             payload.withUnsafeBytes { sink.appendFrame(opcode, $0.bytes, mask: WebSocketMask(key: 0x1234_5678)) }
             return sink.count
         }
+        if isCompressed { room[0] |= 0x40 }
         send(Array(room[..<count]))
     }
 
@@ -209,6 +212,9 @@ final class TestClient {
             var position = 0
             while let event = try? decoder.next(bytes.bytes, from: &position), event != .needMore {
                 switch event {
+                case .text(isCompressed: true):
+                    compressedCount += 1
+                    messages.append(String(decoding: (try? inflater.inflateText(decoder.message, limit: 4 << 20)) ?? [], as: UTF8.self))
                 case .text: messages.append(Self.message(decoder))
                 case .pong: pongs.append(Self.control(decoder))
                 case .close(let code): closeCode = code ?? 0

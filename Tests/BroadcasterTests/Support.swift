@@ -50,18 +50,21 @@ struct TestHub: ~Copyable {
         }
     }
 
-    mutating func join(_ envelope: Envelope = .payload, since: EventNumber? = nil, id: String = "c") -> Int {
-        var query = try! DashboardQuery("", default: envelope)
+    mutating func join(_ envelope: Envelope = .payload, since: EventNumber? = nil, id: String = "c", framing: Framing = .webSocket) -> Int {
+        var query = try! DashboardQuery(default: envelope) { _ in nil }
         query.since = since
-        return hub.join(id, query, at: now)
+        return hub.join(id, query, framing, at: now)
+    }
+
+    /// All bytes that a client gets now.
+    mutating func bytes(_ key: Int) -> [UInt8] {
+        var all: [UInt8] = []
+        while hub.write(key, limit: 4096, wall: wall, { all += $0; return true }) > 0 {}
+        return all
     }
 
     /// The texts of all messages that a client gets now.
-    mutating func messages(_ key: Int) -> [String] {
-        var texts: [String] = []
-        while hub.write(key, limit: 4096, wall: wall, { texts += frames($0); return true }) > 0 {}
-        return texts
-    }
+    mutating func messages(_ key: Int) -> [String] { bytes(key).withUnsafeBytes { frames($0) } }
 
     /// Without the greeting and updates: short forms like `audit_complete 1:2 r1`.
     mutating func brief(_ key: Int) -> [String] {
@@ -73,15 +76,33 @@ struct TestHub: ~Copyable {
     }
 }
 
-/// The payloads of whole text frames of a server.
+/// The payloads of whole text frames of a server; compressed ones inflated, with a mark.
 func frames(_ bytes: UnsafeRawBufferPointer) -> [String] {
-    var decoder = WebSocketDecoder(role: .client)
+    var decoder = WebSocketDecoder(role: .client, allowsCompression: true)
+    var inflater = MessageInflater()
     var position = 0
     var texts: [String] = []
     while let event = try? decoder.next(bytes.bytes, from: &position), event != .needMore {
-        texts.append(decoder.message.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+        if event == .text(isCompressed: true) {
+            let text = try? inflater.inflateText(decoder.message, limit: 1 << 20)
+            texts.append("compressed " + String(decoding: text ?? [], as: UTF8.self))
+        } else {
+            texts.append(decoder.message.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+        }
     }
     return texts
+}
+
+/// Compressed, for what gets smaller by that.
+func deflate(_ message: [UInt8]) -> [UInt8] {
+    var deflater = MessageDeflater(windowBits: 15)
+    return deflater.deflate(message.span.bytes) ? deflater.message.withUnsafeBytes { Array($0) } : []
+}
+
+/// The query of a URL without anything encoded.
+func dashboardQuery(_ query: String) throws(SubscriptionError) -> DashboardQuery {
+    let members = query.split(separator: "&").map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) }
+    return try DashboardQuery(default: .data) { name in members.first { $0.count == 2 && $0[0] == "\(name)" }?[1] }
 }
 
 func parse(_ text: String) -> JSONValue? { try? JSONValue(parsing: Array(text.utf8).span) }
