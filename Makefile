@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SWIFT_BUILD := swift build -c release --static-swift-stdlib
 
-.PHONY: help setup build run demo test chaos fuzz bench accuracy coverage format
+.PHONY: help setup build run demo test chaos fuzz autobahn bench accuracy coverage format
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ chaos: build ## the long forms of the crash tests (about five minutes)
 
 fuzz: ## libFuzzer on the HTTP codec, for SECONDS=60
 	@scripts/fuzz.sh $(or $(SECONDS),60)
+
+autobahn: build ## the public WebSocket conformance suite (517 cases, about 20 minutes; from PyPI)
+	@TRUTHTABLE_BUILD=.build/release scripts/autobahn.sh
 
 bench: build ## CPU per request beside nginx and HAProxy (installs them and wrk)
 	@scripts/bench.sh

@@ -9,6 +9,7 @@
     idle     resident memory per idle keep-alive connection
     tls      clients by TLS 1.3: CPU per request over kept connections, and per new connection, with a full and a resumed
              handshake; every proxy with the same OpenSSL and the same certificate (ECDSA P-256)
+    broadcast  one event of 2 KB to 1,000 and 10,000 dashboards, beside uWebSockets and Python's websockets (see broadcast.py)
 
 The upstream is nginx answering from memory; the load is wrk with keep-alive. A figure is the CPU time (user and system) that the
 proxy's process used, from /proc/PID/schedstat, over the requests that wrk counted. Readings of ours count only if at least
@@ -302,6 +303,10 @@ class Bench:
         self.rounds(peers)
         self.tell_captures(peers[0])
 
+    def broadcast(self, _):
+        import broadcast  # its clients need packages that the other measures do not
+        broadcast.run(self, sys.modules[__name__])
+
     def keep(self, name, peers):
         os.makedirs(f"{HERE}/results", exist_ok=True)
         with open(f"{HERE}/results/{time.strftime('%Y%m%d-%H%M%S')}-{name}.json", "w") as f:
@@ -379,12 +384,12 @@ async def run_streams(port, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="cpu, growth, latency, streams, idle, tls, or all")
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="cpu, growth, latency, streams, idle, tls, broadcast, or all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--build", default=os.path.abspath(f"{HERE}/../.build/release"))
     options = parser.parse_args()
-    known = ["cpu", "growth", "latency", "streams", "idle", "tls"]
+    known = ["cpu", "growth", "latency", "streams", "idle", "tls", "broadcast"]
     measures = known if options.measures == ["all"] else options.measures or ["cpu"]
     for measure in measures:
         if measure not in known:
@@ -392,7 +397,7 @@ def main():
     for measure in measures:
         bench = Bench(options)
         try:
-            getattr(bench, measure)(bench.upstream())
+            getattr(bench, measure)(None if measure == "broadcast" else bench.upstream())
         finally:
             bench.finish()
 
