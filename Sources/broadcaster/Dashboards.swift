@@ -144,7 +144,10 @@ struct Dashboards: ~Copyable {
             guard let client = client(id) else { return echoes.drained(id) }
             client.isFull = false
             pump(client)
-        case .peerFinished: return
+        case .peerFinished(let id):  // who listens to a stream keeps its side open
+            guard let client = client(id) else { return }
+            server.close(id)
+            forget(client)
         case .closed(let id):
             if let client = client(id) { forget(client) } else { echoes.forget(id) }
         }

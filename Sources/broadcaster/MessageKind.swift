@@ -33,9 +33,6 @@ enum MessageKind: UInt8, CaseIterable {
         case (.error, _): "error"
         }
     }
-
-    /// Whether it ends an audit.
-    var isFinal: Bool { self == .auditComplete || self == .auditFailed || self == .auditSkipped }
 }
 
 /// Some of them: a bit each, because every client is asked at every event.

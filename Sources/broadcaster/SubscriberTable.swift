@@ -2,52 +2,50 @@
 // on where it lies: an array of them would be copied, reference counts and all, at each look.
 
 struct SubscriberTable: ~Copyable {
-    private var slots: UnsafeMutablePointer<Subscriber?>
+    private var subscribers: UnsafeMutablePointer<Subscriber>
+    private var isLive: [Bool] = []
     private var capacity = 64
-    /// Slots from here on were never used.
-    private var highWater = 0
     private var vacant: [Int] = []
     private(set) var count = 0
 
-    init() { slots = .allocate(capacity: capacity) }
+    init() { subscribers = .allocate(capacity: capacity) }
 
     deinit {
-        slots.deinitialize(count: highWater)
-        slots.deallocate()
+        for key in isLive.indices where isLive[key] { (subscribers + key).deinitialize(count: 1) }
+        subscribers.deallocate()
     }
 
     /// The key by which it is found.
     mutating func insert(_ subscriber: Subscriber) -> Int {
-        count += 1
-        if let key = vacant.popLast() {
-            slots[key] = subscriber
-            return key
+        let key = vacant.popLast() ?? isLive.count
+        if key == isLive.count {
+            if key == capacity { grow() }
+            isLive.append(false)
         }
-        if highWater == capacity { grow() }
-        (slots + highWater).initialize(to: subscriber)
-        highWater += 1
-        return highWater - 1
+        (subscribers + key).initialize(to: subscriber)
+        isLive[key] = true
+        count += 1
+        return key
     }
 
     mutating func remove(_ key: Int) {
-        guard find(key) != nil else { return }
-        slots[key] = nil
+        guard let subscriber = find(key) else { return }
+        subscriber.deinitialize(count: 1)
+        isLive[key] = false
         vacant.append(key)
         count -= 1
     }
 
     /// Valid until the next `insert`.
     func find(_ key: Int) -> UnsafeMutablePointer<Subscriber>? {
-        guard key >= 0, key < highWater, slots[key] != nil else { return nil }
-        // An optional has its value at its beginning.
-        return UnsafeMutableRawPointer(slots + key).assumingMemoryBound(to: Subscriber.self)
+        key >= 0 && key < isLive.count && isLive[key] ? subscribers + key : nil
     }
 
     private mutating func grow() {
-        let larger = UnsafeMutablePointer<Subscriber?>.allocate(capacity: capacity * 2)
-        larger.moveInitialize(from: slots, count: highWater)
-        slots.deallocate()
-        slots = larger
+        let larger = UnsafeMutablePointer<Subscriber>.allocate(capacity: capacity * 2)
+        for key in isLive.indices where isLive[key] { (larger + key).moveInitialize(from: subscribers + key, count: 1) }
+        subscribers.deallocate()
+        subscribers = larger
         capacity *= 2
     }
 }

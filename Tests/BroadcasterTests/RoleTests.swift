@@ -127,6 +127,9 @@ struct RoleTests {
         let back = listen("/events?since=7:1", "Last-Event-ID: 7:4\r\n")
         #expect(test.wait(back) { $0.text.contains("id: 7:6\n") })
         #expect(!back.text.contains("id: 7:4\n") && !back.text.contains("history_lost"), "the field is newer than the URL")
+        #expect(test.slot.value(.clientsOpen) == 3)
+        shutdown(some.descriptor, Int32(SHUT_WR))
+        #expect(test.wait(some) { $0.isAtEnd } && test.slot.value(.clientsOpen) == 2)
         test.role.drain(until: test.loop.now + .seconds(5))
         #expect(test.wait(all) { $0.isAtEnd && $0.text.hasSuffix("\r\n0\r\n\r\n") })
     }
