@@ -3,7 +3,7 @@
 //     listeners PORT PATH CLIENTS STALLED EVENTS
 //
 // Says `open` when all are connected and `event K` when every client that reads has its Kth long message (1,024 bytes or more;
-// greetings and updates are shorter). STALLED clients more are opened and never read. After EVENTS events a line with the time of
+// greetings and updates are shorter). Pings, which are empty, are answered. STALLED clients more are opened and never read. After EVENTS events a line with the time of
 // deliveries in µs, counted from the first one of the same event: `deliveries N p50 X p99 X max X`.
 #include <arpa/inet.h>
 #include <errno.h>
@@ -105,6 +105,7 @@ int main(int count, char **arguments) {
                         c->left = wide ? 0 : (uint64_t)size;
                         for (int i = 0; i < wide; i++) c->left = c->left << 8 | c->head[2 + i];
                         c->is_long = c->left >= 1024;
+                        if ((c->head[0] & 15) == 9 && write(c->fd, "\x8A\x80\0\0\0\0", 6) != 6) fail("pong");
                         c->in_head = 0;
                     } else {
                         uint64_t part = (uint64_t)(end - p) < c->left ? (uint64_t)(end - p) : c->left;

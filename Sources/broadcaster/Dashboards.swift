@@ -1,5 +1,5 @@
-// The dashboards' connections: HTTP until the handshake, then WebSocket frames or a stream of events. The hub decides what each of them gets; here
-// it is sent, as fast as each of them takes it, and never so much at once that the loop is held up.
+// The dashboards' connections: HTTP until the handshake, then WebSocket frames or a stream of events. The hub decides what each of them
+// gets; here it is sent, as fast as each of them takes it, and never so much at once that the loop is held up.
 import CLinux
 import Configuration
 import EventLoop
@@ -296,11 +296,9 @@ struct Dashboards: ~Copyable {
                 made = hub.renderings
             }
             steps += 1
-            if let index = news.step(clients.count) {
-                if let client = clients[index] { pump(client) }
-            } else if let index = looks.step(clients.count), let client = clients[index] {
-                look(client)
-            }
+            // One of each at a time: there may be news without end, and a slow client must be seen.
+            if let index = news.step(clients.count), let client = clients[index] { pump(client) }
+            if let index = looks.step(clients.count), let client = clients[index] { look(client) }
         }
         guard !news.isOver || !looks.isOver, !pumpIsScheduled else { return }
         pumpIsScheduled = true

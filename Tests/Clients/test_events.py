@@ -73,6 +73,13 @@ def test_compressed_and_plain_messages_say_the_same(compression, product):
         assert json.loads(other.recv(10))["data"] == {"types": ["audit_started"], "path": "/v1/*"}
 
 
+def test_compression_is_agreed_on_through_the_proxy_too(product):
+    with connect(f"ws://127.0.0.1:{product.port}/api/ws") as socket:
+        assert len(socket.protocol.extensions) == 1
+        ask(product)
+        assert [message["type"] for message in numbered(socket, 2)] == ["audit_started", "audit_complete"]
+
+
 def test_a_bomb_is_refused(product):
     with connect(product.ws_url) as socket:
         socket.send(" " * (512 * 1024 + 1))
