@@ -13,7 +13,7 @@ if kind == "uws":
 
     app = App()
     app.ws("/ws", {
-        "compression": CompressOptions.DISABLED, "idle_timeout": 120, "max_payload_length": 1 << 20,
+        "compression": CompressOptions.DISABLED, "idle_timeout": 960, "max_payload_length": 1 << 20,
         "open": lambda ws: ws.subscribe("all"),
         "message": lambda ws, text, _: text[:1] == "!" and app.publish("all", text[1:], OpCode.TEXT),
     })

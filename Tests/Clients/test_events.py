@@ -2,11 +2,15 @@
 and the ticket of the banner (docs/EVENTS.md)."""
 
 import json
+import random
 import re
+import socket
+import struct
 import subprocess
+import zlib
 
 import pytest
-from product import wait_until
+from product import memory_bytes, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
@@ -22,11 +26,11 @@ def ask(product, model="m"):
     assert exchange(product.port, head.encode() + body).status == 200
 
 
-def numbered(socket, count, limit=10):
+def numbered(client, count, limit=10):
     """The next messages that have a number."""
     found = []
     while len(found) < count:
-        message = json.loads(socket.recv(limit))
+        message = json.loads(client.recv(limit))
         if "seq" in message:
             found.append(message)
     return found
@@ -65,8 +69,8 @@ def test_compressed_and_plain_messages_say_the_same(compression, product):
     with connect(product.ws_url, compression=None) as plain, connect(product.ws_url, compression=None, extensions=compression) as other:
         asked_for_8 = compression is not None and compression[0].server_max_window_bits == 8
         assert len(other.protocol.extensions) == (0 if compression is None or asked_for_8 else 1)
-        for socket in (plain, other):
-            assert json.loads(socket.recv(10))["type"] == "connected"
+        for client in (plain, other):
+            assert json.loads(client.recv(10))["type"] == "connected"
         ask(product)
         assert numbered(plain, 1) == numbered(other, 1)
         other.send(json.dumps({"type": "subscribe", "types": ["audit_started"], "path": "/v1/*"}) + " " * 200)
@@ -74,19 +78,63 @@ def test_compressed_and_plain_messages_say_the_same(compression, product):
 
 
 def test_compression_is_agreed_on_through_the_proxy_too(product):
-    with connect(f"ws://127.0.0.1:{product.port}/api/ws") as socket:
-        assert len(socket.protocol.extensions) == 1
+    with connect(f"ws://127.0.0.1:{product.port}/api/ws") as client:
+        assert len(client.protocol.extensions) == 1
         ask(product)
-        assert [message["type"] for message in numbered(socket, 2)] == ["audit_started", "audit_complete"]
+        assert [message["type"] for message in numbered(client, 2)] == ["audit_started", "audit_complete"]
 
 
 def test_a_bomb_is_refused(product):
-    with connect(product.ws_url) as socket:
-        socket.send(" " * (512 * 1024 + 1))
+    with connect(product.ws_url) as client:
+        client.send(" " * (512 * 1024 + 1))
         with pytest.raises(ConnectionClosed) as closed:
             while True:
-                socket.recv(10)
+                client.recv(10)
         assert closed.value.rcvd.code == 1009
+
+
+def frame(rng):
+    """A masked frame that is often right and sometimes anything."""
+    payload = rng.choice([b"", b"{}", rng.randbytes(rng.randrange(200)), b"x" * rng.choice([125, 126, 65535, 65536]), bytes.fromhex("f248cdc9c90700"), zlib.compress(b" " * 600000)[2:-4]])
+    first = rng.choice([0x81, 0x82, 0xC1, 0xC2, 0x01, 0x41, 0x80, 0x00, 0x88, 0x89, 0x8A, rng.randrange(256)])
+    length = len(payload)
+    size = bytes([0x80 | length]) if length < 126 else b"\xfe" + struct.pack("!H", length) if length < 65536 else b"\xff" + struct.pack("!Q", length)
+    mask = rng.randbytes(4)
+    masked = (int.from_bytes(payload, "big") ^ int.from_bytes((mask * (length // 4 + 1))[:length], "big")).to_bytes(length, "big")
+    return bytes([first]) + size + mask + masked
+
+
+def test_garbage_ends_connections_with_a_code_and_costs_no_memory(product):
+    rng = random.Random(7)
+    pid = product.pids("broadcaster")[0]
+    upgrade = (f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{product.ws_port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n").encode()
+
+    def garbage(connections):
+        codes = set()
+        for _ in range(connections):
+            with socket.create_connection(("127.0.0.1", product.ws_port), timeout=10) as client:
+                client.sendall(upgrade)
+                data = b"".join(frame(rng) for _ in range(10)) + b"\x83\x80...."  # the last one is wrong for certain
+                received = b""
+                try:
+                    while data:
+                        client.sendall(data[: (cut := rng.randrange(1, 70000))])
+                        data = data[cut:]
+                    while piece := client.recv(65536):
+                        received += piece
+                except ConnectionError:
+                    pass
+                if close := re.search(rb"\x88[\x02-\x7d](..)[ -~]*$", received, re.S):
+                    codes.add(struct.unpack("!H", close[1])[0])
+        return codes
+
+    garbage(40)
+    before = memory_bytes(pid)
+    codes = garbage(160)
+    assert {1002, 1007, 1009} <= codes
+    assert product.pids("broadcaster") == [pid]
+    assert memory_bytes(pid) - before < 4 << 20
 
 
 def test_curl_gets_events_and_resumes(product):
@@ -108,18 +156,18 @@ def test_curl_gets_events_and_resumes(product):
 
 def test_events_survive_the_death_of_the_broadcaster(start):
     product = start(test_mode="true")
-    with connect(product.ws_url) as socket:
+    with connect(product.ws_url) as client:
         ask(product)
-        last = numbered(socket, 1)[0]
+        last = numbered(client, 1)[0]
         ask(product, "missed")
-        missed = numbered(socket, 1)[0]
+        missed = numbered(client, 1)[0]
         product.kill("broadcaster")
         with pytest.raises(ConnectionClosed):
             while True:
-                socket.recv(10)
+                client.recv(10)
     wait_until(product.is_ready, what="the next broadcaster")
-    with connect(f"{product.ws_url}?since={last['epoch']}:{last['seq']}") as socket:
-        assert numbered(socket, 1) == [missed]
+    with connect(f"{product.ws_url}?since={last['epoch']}:{last['seq']}") as client:
+        assert numbered(client, 1) == [missed]
 
 
 def test_the_banner_has_a_ticket_that_opens_the_dashboard_once(start):
@@ -137,8 +185,8 @@ def test_the_banner_has_a_ticket_that_opens_the_dashboard_once(start):
     assert say(product.port, "/stats", f"Cookie: a=b; {cookie}\r\n").status == 200
     assert say(product.port, "/stats", "Cookie: truthtable_token=wrong\r\n").status == 401
     assert say(product.port, "/stats", f"Cookie: {cookie}\r\nOrigin: https://evil.example\r\n").status == 403
-    with connect(f"ws://127.0.0.1:{product.port}/ws", additional_headers={"Cookie": cookie}) as socket:
-        assert json.loads(socket.recv(10))["type"] == "connected"
+    with connect(f"ws://127.0.0.1:{product.port}/ws", additional_headers={"Cookie": cookie}) as client:
+        assert json.loads(client.recv(10))["type"] == "connected"
     # Nor does a restart make the ticket good again.
     product.kill("broadcaster")
     wait_until(product.is_ready, what="the next broadcaster")
