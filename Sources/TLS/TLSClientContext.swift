@@ -1,17 +1,17 @@
 // What all TLS connections to upstreams share: trusted authorities, rules, and the sessions that later connections resume.
 import COpenSSL
 
-/// The rules for connections to servers: TLS 1.2 or newer, certificates always verified, "http/1.1" offered. Connections that
+/// The rules for connections to servers: TLS 1.2 or newer, certificates always verified, one protocol offered. Connections that
 /// were begun with it outlive it. Used on one thread.
 package final class TLSClientContext {
     let context: OpaquePointer
     private let hosts: HostTable
 
     /// Trusts the system's authorities and those of `caFile` (PEM); shows `identity` to servers that ask for a certificate.
-    package init(caFile: String?, identity: TLSIdentity? = nil) throws(TLSError) {
+    package init(caFile: String?, identity: TLSIdentity? = nil, applicationProtocol: String = "http/1.1") throws(TLSError) {
         guard let context = SSL_CTX_new(TLS_client_method()) else { throw .library(TLSError.lastReason()) }
         do {
-            try Self.configure(context, caFile: caFile)
+            try Self.configure(context, caFile: caFile, applicationProtocol: applicationProtocol)
             try identity?.use(in: context)
         } catch {
             SSL_CTX_free(context)
@@ -23,13 +23,13 @@ package final class TLSClientContext {
 
     deinit { SSL_CTX_free(context) }
 
-    private static func configure(_ context: OpaquePointer, caFile: String?) throws(TLSError) {
+    private static func configure(_ context: OpaquePointer, caFile: String?, applicationProtocol: String) throws(TLSError) {
         ERR_clear_error()
         co_set_modes(context)
         co_keep_sessions_outside(context)
-        let http1: [UInt8] = [8] + Array("http/1.1".utf8)
+        let offered = [UInt8(clamping: applicationProtocol.utf8.count)] + Array(applicationProtocol.utf8)
         guard co_require_tls12(context) == 1, SSL_CTX_set_default_verify_paths(context) == 1,
-            SSL_CTX_set_alpn_protos(context, http1, UInt32(http1.count)) == 0
+            SSL_CTX_set_alpn_protos(context, offered, UInt32(offered.count)) == 0
         else { throw .library(TLSError.lastReason()) }
         if let caFile, SSL_CTX_load_verify_locations(context, caFile, nil) != 1 {
             throw .badFile(path: caFile, reason: TLSError.fileReason(holding: "certificate"))

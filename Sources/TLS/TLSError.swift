@@ -45,7 +45,7 @@ package enum TLSError: Error, Equatable, CustomStringConvertible {
         case .expired(let subject, let day): "certificate has expired: that of \(subject) ended on \(day)"
         case .notYetValid(let subject, let day): "certificate is not valid yet: that of \(subject) begins on \(day), check the clocks"
         case .nameMismatch(let host, let names): "host name mismatch: certificate is for \(names), not for \(host)"
-        case .unknownAuthority(let issuer): "unknown authority \(issuer): add its certificate with TRUTHTABLE_UPSTREAM_CA_FILE"
+        case .unknownAuthority(let issuer): "unknown authority \(issuer): add its certificate with TRUTHTABLE_UPSTREAM_CA_FILE (an engine's with TRUTHTABLE_ENGINE_CA_FILE)"
         case .refused(let reason): "certificate refused: \(reason)"
         case .oldProtocol: "the peer is too old: it does not speak TLS 1.2 or newer"
         case .notTLS: "the peer does not speak TLS on this port: is it http://?"

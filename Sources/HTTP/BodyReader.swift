@@ -1,8 +1,7 @@
 // Where a message's body ends while it streams through (RFC 9112 §6).
-import HTTP
 
 /// Finds the data of one body in bytes that arrive in any pieces.
-struct BodyReader {
+package struct BodyReader {
     private enum Framing {
         case none
         case length(UInt64)
@@ -12,9 +11,9 @@ struct BodyReader {
 
     private var framing = Framing.none
 
-    init() {}
+    package init() {}
 
-    init(_ head: BodyFraming) {
+    package init(_ head: BodyFraming) {
         switch head {
         case .none: framing = .none
         case .length(let count): framing = .length(count)
@@ -23,7 +22,7 @@ struct BodyReader {
         }
     }
 
-    var isDone: Bool {
+    package var isDone: Bool {
         switch framing {
         case .none: true
         case .length(let left): left == 0
@@ -32,13 +31,13 @@ struct BodyReader {
         }
     }
 
-    var endsWithConnection: Bool {
+    package var endsWithConnection: Bool {
         if case .untilClose = framing { return true }
         return false
     }
 
     /// The next run of data from `position` on, which moves past what was used.
-    mutating func next(_ bytes: borrowing RawSpan, from position: inout Int) throws(HTTPError) -> ChunkedDecoder.Piece {
+    package mutating func next(_ bytes: borrowing RawSpan, from position: inout Int) throws(HTTPError) -> ChunkedDecoder.Piece {
         let available = bytes.byteCount - position
         switch framing {
         case .none: return .end
