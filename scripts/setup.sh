@@ -8,5 +8,5 @@ command -v swift >/dev/null || {
     exit 1
 }
 . scripts/packages.sh
-need libssl-dev zlib1g-dev libbrotli-dev curl python3 python3-venv ca-certificates
+need libssl-dev zlib1g-dev libbrotli-dev libnghttp2-dev curl python3 python3-venv ca-certificates
 [ "${1:-}" != tests ] || need chromium fonts-dejavu-core
