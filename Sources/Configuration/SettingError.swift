@@ -21,7 +21,6 @@ package enum SettingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// `shown` is the value, nil for a secret; `complaint` completes the sentence "NAME …".
     case invalid(name: String, shown: String?, origin: SettingOrigin, complaint: String)
     case unknown(name: String, origin: SettingOrigin, nearest: String?)
-    case engineNotBuiltIn(AuditEngine, origin: SettingOrigin?)
     /// Each is fine, together they are not.
     case conflict(names: [String], complaint: String)
     case malformedLine(path: String, line: Int, EnvironmentFile.Flaw)
@@ -38,9 +37,6 @@ package enum SettingError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(Self.printable(name)) is no setting (\(origin)): did you mean \(nearest)?"
         case .unknown(let name, let origin, nil):
             "\(Self.printable(name)) is no setting (\(origin)): remove it; `truthtable --help` lists all settings"
-        case .engineNotBuiltIn(let engine, let origin):
-            "TRUTHTABLE_ENGINE is \(engine.rawValue)\(origin.map { " (\($0))" } ?? ""), but this build has only the embedded engine: "
-                + "set it to embedded or leave it out"
         case .conflict(let names, let complaint):
             "\(names.joined(separator: " and ")) \(complaint)"
         case .malformedLine(let path, let line, let flaw):
@@ -77,13 +73,10 @@ package struct SettingErrors: Error, Equatable, Sendable, CustomStringConvertibl
 
 /// What people should know although the start goes on.
 package enum SettingWarning: Equatable, Sendable, CustomStringConvertible {
-    case grpcEngineNotBuiltIn
     case unreadableFile(path: String, reason: String)
 
     package var description: String {
         switch self {
-        case .grpcEngineNotBuiltIn:
-            "TRUTHTABLE_GRPC_ADDRESS is set, but engine grpc is not built in yet; using the embedded engine"
         case .unreadableFile(let path, let reason): "\(path) is there but is not read: \(reason)"
         }
     }

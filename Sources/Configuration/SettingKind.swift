@@ -84,6 +84,26 @@ struct SettingKind: Sendable {
         }
     }
 
+    static func engines(_ property: Property<EngineSelection>) -> Self {
+        Self(property, "embedded, grpc or judge, or one of the first two and the judge, such as embedded,judge", text: \.description) { text in
+            Reading(EngineSelection(text))
+        }
+    }
+
+    /// Dollars for a million tokens.
+    static func price(_ property: Property<Double>) -> Self {
+        Self(property, "a number from 0 to 10000, such as 0.15", text: \.description) { text in
+            Reading(Notation.decimal(text).flatMap { 0 <= $0 && $0 <= 10_000 ? $0 : nil })
+        }
+    }
+
+    /// A name that another program gives to something.
+    static func name(_ property: Property<String>) -> Self {
+        Self(property, "1 to 200 visible ASCII characters", text: \.self) { text in
+            Reading(1...200 ~= text.utf8.count && text.utf8.allSatisfy { 0x21...0x7E ~= $0 } ? text : nil)
+        }
+    }
+
     static func choice<Value: CaseIterable & RawRepresentable<String> & Sendable>(_ property: Property<Value>) -> Self {
         let names = Value.allCases.map(\.rawValue)
         let expected =

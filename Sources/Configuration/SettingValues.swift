@@ -1,11 +1,29 @@
 // The values of settings that are more than a number or a text.
 
-/// `TRUTHTABLE_ENGINE`.
+/// What can audit.
 package enum AuditEngine: String, CaseIterable, Sendable {
     case embedded, grpc, judge
+}
 
-    /// Whether this build has it.
-    package var isBuiltIn: Bool { self == .embedded }
+/// `TRUTHTABLE_ENGINE`: one engine, or one and the judge, which is asked about the claims that the first is not sure of.
+package struct EngineSelection: Equatable, Sendable, CustomStringConvertible {
+    package let first: AuditEngine
+    package let asksJudge: Bool
+
+    package init(_ first: AuditEngine, asksJudge: Bool = false) {
+        self.first = first
+        self.asksJudge = asksJudge && first != .judge
+    }
+
+    init?(_ text: String) {
+        let names = text.split(separator: ",", omittingEmptySubsequences: false).map { AuditEngine(rawValue: Notation.trimmed(String($0)).lowercased()) }
+        guard let first = names.first ?? nil, names.count == 1 || (names.count == 2 && names[1] == .judge && first != .judge) else { return nil }
+        self.init(first, asksJudge: names.count == 2)
+    }
+
+    package func contains(_ engine: AuditEngine) -> Bool { first == engine || (asksJudge && engine == .judge) }
+
+    package var description: String { first.rawValue + (asksJudge ? ",judge" : "") }
 }
 
 /// `TRUTHTABLE_LOG_LEVEL`.

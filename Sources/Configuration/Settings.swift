@@ -28,9 +28,6 @@ package struct Settings: Equatable, Sendable {
     // Audits
     package var auditEnabled = true
     package var sampleRate = 1.0
-    package var engine = AuditEngine.embedded
-    package var grpcAddress = HostAndPort(host: "localhost", port: 50051)
-    package var grpcTimeout = Duration.seconds(30)
     package var auditTimeout = Duration.seconds(30)
     package var workerCount = 10
     package var queueSize = 1000
@@ -39,6 +36,23 @@ package struct Settings: Equatable, Sendable {
     package var captureMemoryBytes = 64 << 20
     package var redactNames: [String] = []
     package var testMode = false
+
+    // Engines
+    package var engine = EngineSelection(.embedded)
+    package var engineFallback = false
+    package var engineCAFile = ""
+    package var grpcAddress = HostAndPort(host: "localhost", port: 50051)
+    package var grpcTLS = false
+    package var grpcTimeout = Duration.seconds(30)
+    package var grpcMessageLimitBytes = 4 << 20
+    package var judgeURL = UpstreamURL(isTLS: false, host: "localhost", port: 11434, basePath: "/v1")
+    package var judgeModel = "llama3.2"
+    package var judgeKey = ""
+    package var judgeConcurrency = 4
+    package var judgeTimeout = Duration.seconds(30)
+    package var judgeContextBytes = 12 << 10
+    package var judgeInputPrice = 0.0
+    package var judgeOutputPrice = 0.0
 
     // Processes
     package var auditorCount = 1

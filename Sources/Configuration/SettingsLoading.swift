@@ -118,21 +118,12 @@ private struct SettingsReading {
             )
         }
         if isWhole {
-            judgeEngine(settings, origins)
+            // Who names an engine wants it.
+            if origins[SettingsTable.prefix + "ENGINE"] == nil, origins[SettingsTable.prefix + "GRPC_ADDRESS"] != nil { settings.engine = EngineSelection(.grpc) }
             errors += settings.conflicts()
         }
         guard errors.isEmpty else { throw SettingErrors(errors: errors) }
         return LoadedSettings(settings: settings, warnings: warnings, origins: origins)
-    }
-
-    private mutating func judgeEngine(_ settings: Settings, _ origins: [String: SettingOrigin]) {
-        let engineOrigin = origins[SettingsTable.prefix + "ENGINE"]
-        if !settings.engine.isBuiltIn {
-            errors.append(.engineNotBuiltIn(settings.engine, origin: engineOrigin))
-        }
-        if engineOrigin == nil, origins[SettingsTable.prefix + "GRPC_ADDRESS"] != nil {
-            warnings.append(.grpcEngineNotBuiltIn)
-        }
     }
 
     private static func reason(_ code: Int32) -> String {
@@ -167,6 +158,9 @@ extension Settings {
             ["CAPTURE_BODY_LIMIT", "MAX_HEAD_BYTES"],
             "are too high together: two of each must fit into "
                 + Notation.text(bytes: SettingsTable.frameBytes - SettingsTable.captureFixedBytes))
+        for (engine, name, timeout) in [(AuditEngine.grpc, "GRPC_TIMEOUT", grpcTimeout), (.judge, "JUDGE_TIMEOUT", judgeTimeout)] where self.engine.contains(engine) {
+            require(timeout <= auditTimeout, [name, "AUDIT_TIMEOUT"], "do not fit: the whole audit needs the longer time")
+        }
         return conflicts
     }
 }

@@ -17,7 +17,7 @@ package enum SettingsTable {
 
     package static let sections: [SettingsSection] = [
         SettingsSection("Addresses", addresses), SettingsSection("Upstream", upstream),
-        SettingsSection("Audits", audits),
+        SettingsSection("Audits", audits), SettingsSection("Engines", engines),
         SettingsSection("Processes", processes), SettingsSection("Events", events), SettingsSection("Logs", logs),
         SettingsSection("Limits for clients", clients),
     ]
@@ -80,8 +80,8 @@ package enum SettingsTable {
             "UPSTREAM_TLS_KEY", .path(\.upstreamKeyFile), [.edge],
             "Its private key (PEM, without a passphrase); read again on SIGHUP", defaultNote: "none"),
         Setting(
-            "CONNECT_TIMEOUT", .duration(\.connectTimeout, .milliseconds(100)...aDay), [.edge],
-            "Longest wait for the addresses of the upstream's host; then for a connection, TLS included"),
+            "CONNECT_TIMEOUT", .duration(\.connectTimeout, .milliseconds(100)...aDay), [.edge, .auditor],
+            "Longest wait for the addresses of the host of the upstream or an engine; then for a connection, TLS included"),
         Setting(
             "UPSTREAM_IDLE_CONNECTIONS", .count(\.upstreamIdleConnections, 0...65_536), [.edge],
             "Idle connections to the upstream that each edge keeps"),
@@ -98,19 +98,10 @@ package enum SettingsTable {
             "SAMPLE_RATE", .ratio(\.sampleRate), [.dispatcher],
             "Part of the captured answers that is audited, 0 to 1"),
         Setting(
-            "ENGINE", .choice(\.engine), [.supervisor, .dispatcher, .auditor],
-            "What audits: the embedded engine, a gRPC engine or an LLM as judge (this build: embedded)"),
-        Setting(
-            "GRPC_ADDRESS", .hostAndPort(\.grpcAddress), [.supervisor, .auditor],
-            "Address of the gRPC audit engine (not in this build yet)"),
-        Setting(
-            "GRPC_TIMEOUT", .duration(\.grpcTimeout, .milliseconds(100)...aDay), [.auditor],
-            "Longest wait for the gRPC engine's verdict (not in this build yet)"),
-        Setting(
             "AUDIT_TIMEOUT", .duration(\.auditTimeout, .milliseconds(100)...aDay), [.dispatcher, .auditor],
             "Deadline of one audit"),
         Setting(
-            "WORKER_COUNT", .count(\.workerCount, 1...1024), [.supervisor, .dispatcher],
+            "WORKER_COUNT", .count(\.workerCount, 1...1024), [.supervisor, .dispatcher, .auditor],
             "Audits that may run at once, over all auditors"),
         Setting(
             "QUEUE_SIZE", .count(\.queueSize, 1...1_000_000), [.dispatcher],
@@ -131,6 +122,55 @@ package enum SettingsTable {
         Setting(
             "TEST_MODE", .flag(\.testMode), [.supervisor, .edge],
             "Answer requests that carry `test_response` with that text, without the upstream"),
+    ]
+
+    private static let engines: [Setting] = [
+        Setting(
+            "ENGINE", .engines(\.engine), [.supervisor, .auditor],
+            "What audits: the embedded engine, an engine behind gRPC, a language model as judge; `embedded,judge` asks the judge about doubtful claims only",
+            defaultNote: "embedded; grpc when GRPC_ADDRESS is set"),
+        Setting(
+            "ENGINE_FALLBACK", .flag(\.engineFallback), [.auditor],
+            "When the engine cannot be reached or fails, the embedded engine audits instead, and the result says so"),
+        Setting(
+            "ENGINE_CA_FILE", .path(\.engineCAFile), [.auditor],
+            "Certificates (PEM) to trust for the gRPC engine and the judge", defaultNote: "the system's"),
+        Setting(
+            "GRPC_ADDRESS", .hostAndPort(\.grpcAddress), [.supervisor, .auditor],
+            "Address of the gRPC audit engine; setting it chooses that engine unless ENGINE says otherwise"),
+        Setting(
+            "GRPC_TLS", .flag(\.grpcTLS), [.auditor],
+            "Speak TLS to the gRPC engine"),
+        Setting(
+            "GRPC_TIMEOUT", .duration(\.grpcTimeout, .milliseconds(100)...aDay), [.auditor],
+            "Longest wait for the gRPC engine's verdict, within AUDIT_TIMEOUT"),
+        Setting(
+            "GRPC_MESSAGE_LIMIT", .bytes(\.grpcMessageLimitBytes, 64 << 10...64 << 20), [.auditor],
+            "Longest message to and from the gRPC engine"),
+        Setting(
+            "JUDGE_URL", .upstream(\.judgeURL), [.supervisor, .auditor],
+            "OpenAI-compatible API of the judge, up to what stands before /chat/completions"),
+        Setting(
+            "JUDGE_MODEL", .name(\.judgeModel), [.auditor],
+            "Model that judges"),
+        Setting(
+            "JUDGE_KEY", .token(\.judgeKey), [.auditor], isSecret: true,
+            "Key for the judge's API", defaultNote: "none"),
+        Setting(
+            "JUDGE_CONCURRENCY", .count(\.judgeConcurrency, 1...256), [.auditor],
+            "Requests to the judge that each auditor has under way"),
+        Setting(
+            "JUDGE_TIMEOUT", .duration(\.judgeTimeout, .milliseconds(100)...aDay), [.auditor],
+            "Longest wait for the judge's verdict, within AUDIT_TIMEOUT"),
+        Setting(
+            "JUDGE_CONTEXT", .bytes(\.judgeContextBytes, 1 << 10...1 << 20), [.auditor],
+            "Bytes of documents in a request to the judge; of longer ones it gets the passages around the evidence"),
+        Setting(
+            "JUDGE_INPUT_PRICE", .price(\.judgeInputPrice), [.auditor],
+            "Dollars for a million tokens that the judge reads, to tell the cost"),
+        Setting(
+            "JUDGE_OUTPUT_PRICE", .price(\.judgeOutputPrice), [.auditor],
+            "The same for tokens that it writes"),
     ]
 
     private static let processes: [Setting] = [

@@ -29,6 +29,15 @@ struct Banner {
         }
     }
 
+    /// What audits, and where it is.
+    private var engine: String {
+        let places = [
+            settings.engine.contains(.grpc) ? settings.grpcAddress.description : nil,
+            settings.engine.contains(.judge) ? settings.judgeURL.description : nil,
+        ].compactMap { $0 }
+        return settings.engine.description + (places.isEmpty ? "" : " at " + places.joined(separator: " and "))
+    }
+
     /// For the log line.
     var fields: Log.Fields {
         ["proxy": .string(proxyURL), "websocket": .string(webSocketURL), "upstream": .string(settings.upstreamURL.description)]
@@ -37,7 +46,7 @@ struct Banner {
     func show() {
         let audits =
             settings.auditEnabled
-            ? "\(settings.engine.rawValue), \(settings.auditorCount) auditor processes, at most \(settings.workerCount) audits at once"
+            ? "\(engine), \(settings.auditorCount) auditor processes, at most \(settings.workerCount) audits at once"
             : "off (TRUTHTABLE_AUDIT_ENABLED)"
         let token = madeToken ? "\n  Token       \(settings.accessToken)  for dashboards and /stats from other machines (TRUTHTABLE_ACCESS_TOKEN)" : ""
         let text = """

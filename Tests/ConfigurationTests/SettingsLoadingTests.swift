@@ -133,16 +133,28 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
     close(ends[0])
 }
 
-@Test func `engines that are not built in`() throws {
-    #expect(errors { try load([("TRUTHTABLE_ENGINE", "grpc")]) } == [.engineNotBuiltIn(.grpc, origin: .environment)])
-    #expect(
-        errors { try load([("TRUTHTABLE_ENGINE", "judge")]) }.first?.description.contains("only the embedded engine")
-            == true)
-    let implied = try load([("TRUTHTABLE_GRPC_ADDRESS", "engine:1")])
-    #expect(implied.settings.engine == .embedded && implied.warnings == [.grpcEngineNotBuiltIn])
-    let chosen = try load([("TRUTHTABLE_GRPC_ADDRESS", "engine:1"), ("TRUTHTABLE_ENGINE", "embedded")])
-    #expect(chosen.warnings.isEmpty)
-    #expect(try load().warnings.isEmpty)
+@Test func `an engine's address chooses it, unless another one is named`() throws {
+    #expect(try load().settings.engine == EngineSelection(.embedded))
+    #expect(try load([("TRUTHTABLE_GRPC_ADDRESS", "engine:1")]).settings.engine == EngineSelection(.grpc))
+    let named = try load([("TRUTHTABLE_GRPC_ADDRESS", "engine:1"), ("TRUTHTABLE_ENGINE", "embedded")])
+    #expect(named.settings.engine == EngineSelection(.embedded))
+    let auditor = try Settings(pairs: try load([("TRUTHTABLE_GRPC_ADDRESS", "engine:1")]).settings.pairs(for: .auditor))
+    #expect(auditor.engine == EngineSelection(.grpc) && auditor.grpcAddress.host == "engine")
+}
+
+@Test func `an engine's time is a part of the audit's`() throws {
+    let longer = [("TRUTHTABLE_ENGINE", "grpc"), ("TRUTHTABLE_GRPC_TIMEOUT", "31s")]
+    #expect(errors { try load(longer) }.count == 1)
+    #expect(errors { try load(longer + [("TRUTHTABLE_AUDIT_TIMEOUT", "1m")]) }.isEmpty)
+    #expect(errors { try load([("TRUTHTABLE_JUDGE_TIMEOUT", "31s")]) }.isEmpty, "no judge is asked")
+    #expect(errors { try load([("TRUTHTABLE_ENGINE", "embedded,judge"), ("TRUTHTABLE_JUDGE_TIMEOUT", "31s")]) }.count == 1)
+}
+
+@Test func `the judge's key goes to auditors only`() throws {
+    let settings = try load([("TRUTHTABLE_JUDGE_KEY", "sk-secret")]).settings
+    for role in ProcessRole.allCases {
+        #expect(settings.pairs(for: role).contains { $0.value == "sk-secret" } == (role == .auditor))
+    }
 }
 
 @Test func `values that do not fit together`() throws {
