@@ -23,6 +23,8 @@ package struct EngineLimits: Sendable {
 package struct EmbeddedEngine: Sendable {
     package static let name = "embedded"
     package static let version = "2"
+    /// The probability from which on it calls a claim supported.
+    package static let threshold = Classifier.threshold
 
     /// Of a claim that the answer itself contradicts.
     private static let findingProbability = 0.05

@@ -44,8 +44,10 @@ package struct ClaimVerdict: Sendable {
 package struct EvidenceQuote: Sendable {
     /// The answer itself, where it contradicts itself.
     package static let answer = -1
+    /// Something that an engine knows from elsewhere; its offsets mean nothing.
+    package static let elsewhere = -2
 
-    /// The document's place in the case, counted from 0, or `answer`.
+    /// The document's place in the case, counted from 0, or `answer` or `elsewhere`.
     package var document: Int
     package var documentID: String
     package var source: String
@@ -74,6 +76,30 @@ package enum VerdictKind: String, CaseIterable, Sendable {
     case ungrounded, contradicted, unverifiable
 }
 
+/// What asking an engine outside cost.
+package struct EngineUsage: Sendable, Equatable {
+    package var calls = 0
+    package var promptTokens = 0
+    package var completionTokens = 0
+    /// In dollars, by the prices of the settings.
+    package var cost = 0.0
+
+    package init() {}
+}
+
+/// The embedded engine's verdict stands for that of another one.
+package struct EngineFallback: Sendable, Equatable {
+    /// The engine that should have audited.
+    package var engine: String
+    /// Why it did not, for a person.
+    package var reason: String
+
+    package init(engine: String, reason: String) {
+        self.engine = engine
+        self.reason = reason
+    }
+}
+
 /// What was found of an answer.
 package struct AuditVerdict: Sendable {
     /// Changes when the same answer would get another score.
@@ -96,6 +122,8 @@ package struct AuditVerdict: Sendable {
     package var engineVersion: String
     package var scaleVersion: Int
     package var truncated: Bool
+    package var engineUsage: EngineUsage?
+    package var fallback: EngineFallback?
     /// Probability that the documents bear out the whole text, 0…1; nil without a claim that can be checked.
     package var support: Double?
 
@@ -106,8 +134,9 @@ package struct AuditVerdict: Sendable {
     package var contradictedClaims: Int { count(.contradicted) }
     package var unverifiableClaims: Int { count(.unverifiable) + omittedClaims }
 
-    /// Sums up the claims of a case, by whichever engine they were judged.
-    package init(of auditCase: AuditCase, claims: [ClaimVerdict], omittedClaims: Int = 0, engine: String, engineVersion: String) {
+    /// Sums up the claims of a case, by whichever engine they were judged. `knowsMore`: the engine judges by what it knows beyond the
+    /// documents, so that there is a share of supported claims without them.
+    package init(of auditCase: AuditCase, claims: [ClaimVerdict], omittedClaims: Int = 0, engine: String, engineVersion: String, knowsMore: Bool = false) {
         self.claims = claims
         self.omittedClaims = max(0, omittedClaims)
         contextState = auditCase.contextState
@@ -125,7 +154,7 @@ package struct AuditVerdict: Sendable {
             return
         }
         let total = Double(checkable.count)
-        guard auditCase.contextState == .found else {
+        guard auditCase.contextState == .found || knowsMore else {
             // Only what contradicts the answer itself was looked for: no share of anything.
             grade = "N/A"
             verdictKind = .contradicted
@@ -143,7 +172,7 @@ package struct AuditVerdict: Sendable {
     }
 
     /// One contradiction allows C at best, two or more than a fifth D.
-    static func grade(score: Double, contradicted: Int, checkable: Int) -> String {
+    package static func grade(score: Double, contradicted: Int, checkable: Int) -> String {
         let grades = ["A", "B", "C", "D", "F"]
         let byScore = score >= 90 ? 0 : score >= 80 ? 1 : score >= 65 ? 2 : score >= 50 ? 3 : 4
         let atBest = contradicted >= 2 || contradicted * 5 > checkable ? 3 : contradicted == 1 ? 2 : 0

@@ -95,9 +95,11 @@ package enum VerdictJSON {
             writer.member("context_state", verdict.contextState.rawValue)
             writer.member("context_partial", auditCase.contextIsPartial)
             documents()
-            writer.member("engine", verdict.engine)
-            writer.member("engine_version", verdict.engineVersion)
+            text("engine", verdict.engine, 256)
+            text("engine_version", verdict.engineVersion, 256)
             writer.member("scale_version", verdict.scaleVersion)
+            engineUsage()
+            fallback()
             writer.member("truncated", verdict.truncated)
             usage()
             verifications()
@@ -123,6 +125,26 @@ package enum VerdictJSON {
                 writer.endObject()
             }
             writer.endArray()
+            writer.endObject()
+        }
+
+        private mutating func engineUsage() {
+            guard let usage = verdict.engineUsage else { return null("engine_usage") }
+            writer.name("engine_usage")
+            writer.beginObject()
+            writer.member("calls", usage.calls)
+            writer.member("prompt_tokens", usage.promptTokens)
+            writer.member("completion_tokens", usage.completionTokens)
+            writer.member("cost", (usage.cost * 1e9).rounded() / 1e9)
+            writer.endObject()
+        }
+
+        private mutating func fallback() {
+            guard let fallback = verdict.fallback else { return null("fallback") }
+            writer.name("fallback")
+            writer.beginObject()
+            text("engine", fallback.engine, 64)
+            text("reason", fallback.reason, 512)
             writer.endObject()
         }
 
@@ -167,7 +189,7 @@ package enum VerdictJSON {
             writer.beginArray()
             for quote in claim.evidence.prefix(budget.evidence) {
                 writer.beginObject()
-                writer.member("document", quote.document + 1)
+                if quote.document == EvidenceQuote.elsewhere { null("document") } else { writer.member("document", quote.document + 1) }
                 text("document_id", quote.documentID, 128)
                 text("source", quote.source, 256)
                 writer.member("start", quotePositions[quote.document]?[quote.start] ?? 0)

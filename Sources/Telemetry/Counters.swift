@@ -94,6 +94,10 @@ package enum Counter: Int, CaseIterable, Sendable {
     // Auditors
     case engineRuns
     case engineTime
+    case engineFailures
+    case engineFallbacks
+    case judgeTokens
+    case judgeCost
 
     // Broadcaster
     case eventsReceived
@@ -173,6 +177,12 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .engineRuns: CellDefinition([.auditor], "engine_runs", "Audits begun by an engine")
         case .engineTime:
             CellDefinition([.auditor], "engine_seconds", unit: .microseconds, "Time that engines spent on audits")
+        case .engineFailures: CellDefinition([.auditor], "engine_failures", "Audits that an engine failed, or could not be reached for")
+        case .engineFallbacks:
+            CellDefinition([.auditor], "engine_fallbacks", "Verdicts that stand in for those of an engine that failed")
+        case .judgeTokens: CellDefinition([.auditor], "judge_tokens", "Tokens that the judge read and wrote for verdicts")
+        case .judgeCost:
+            CellDefinition([.auditor], "judge_cost_dollars", unit: .millionths, "What they cost, by the prices of the settings")
 
         case .eventsReceived: CellDefinition([.broadcaster], "events_received", "Events received from the dispatcher")
         case .clientsConnected: CellDefinition([.broadcaster], "clients_connected", "Dashboards that connected")
@@ -224,6 +234,8 @@ package enum Gauge: Int, CaseIterable, Sendable {
     case workers
     case accepting
 
+    case enginesDown
+
     case clientsOpen
     case ringEvents
     case ringBytes
@@ -245,6 +257,8 @@ package enum Gauge: Int, CaseIterable, Sendable {
         case .runningJobs: CellDefinition([.dispatcher], "running_jobs", "Audits that run")
         case .workers: CellDefinition([.dispatcher], "workers", "Audits that can run at once now")
         case .accepting: CellDefinition([.dispatcher], "accepting", "1 while new audits are taken")
+
+        case .enginesDown: CellDefinition([.auditor], "engines_down", "Engines that cannot be reached, or are left alone after failing")
 
         case .clientsOpen: CellDefinition([.broadcaster], "clients_open", "Dashboards connected")
         case .ringEvents: CellDefinition([.dispatcher, .broadcaster], "ring_events", "Recent events kept")

@@ -112,3 +112,14 @@ extension Scoreboard {
 
 /// 0 rather than below it.
 private func difference(_ a: UInt64, _ b: UInt64) -> UInt64 { a > b ? a - b : 0 }
+
+extension Scoreboard {
+    /// For health: `up` when audits can run, `engine_down` when they can and an engine of theirs cannot be reached or keeps failing,
+    /// `stopping` when no new ones are taken, else `down`.
+    package var auditService: String {
+        let isThere = (inhabitant(of: .dispatcher)?.pid ?? 0) != 0
+        guard isThere, value(.workers, at: .dispatcher) > 0 else { return "down" }
+        guard value(.accepting, at: .dispatcher) > 0 else { return "stopping" }
+        return sum(.enginesDown) > 0 ? "engine_down" : "up"
+    }
+}

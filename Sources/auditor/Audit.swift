@@ -1,46 +1,98 @@
-// One audit: from the job's capture to the result that goes back, in steps.
+// One audit on its way through the engines: which is asked first, whether the judge is asked, what stands in for an engine that
+// failed. Decisions only; engines do the work, `Audits` carries it to them.
+//
+//     begin --> embedded or grpc --> done
+//                  |   \--doubtful claims--> judge --> done
+//                  '--failed--> embedded (fallback) --> done, marked; or failed
 import Auditing
+import Configuration
 import EventLoop
 import IPC
 
-/// A job at work in the embedded engine. Each call of `step` does a bounded piece of work, so that the auditor stays
-/// answerable; the deadline is looked at in between.
-struct RunningAudit {
+struct Audit {
     /// The embedded engine's own limit, DESIGN §3: an answer that needs longer is judged as far as that goes.
-    static let engineLimit: Duration = .seconds(2)
+    static let embeddedLimit: Duration = .seconds(2)
+    /// The judge is asked about claims whose probability is so near to the threshold.
+    static let doubt = 0.15
+
+    enum Step {
+        case ask(AuditEngine, EngineTask)
+        case done(AuditVerdict)
+        case failed(EngineFailure, AuditEngine)
+    }
 
     let lease: UInt64
-    private let began: Instant
+    let began: Instant
+    let auditCase: AuditCase
     private let deadline: Instant
-    private let auditCase: AuditCase
-    private var engine: EmbeddedEngine
+    private let settings: Settings
+    /// Set once an engine has failed and the embedded one stands in for it.
+    private var fallback: EngineFallback?
+    /// What is the verdict if the judge fails.
+    private var draft: AuditVerdict?
 
-    /// Either there is something to audit, or the result is known at once.
-    static func begin(_ job: ReceivedJob, now: Instant) -> (audit: RunningAudit?, result: AuditResult?) {
-        switch CaptureDecoder.decode(job.exchange) {
-        case .notAuditable(let reason): (nil, AuditResult(lease: job.lease, outcome: .skipped, reason: reason.rawValue))
-        case .auditable(let auditCase): (RunningAudit(job, auditCase, now: now), nil)
+    init(_ job: ReceivedJob, _ auditCase: AuditCase, _ settings: Settings, now: Instant) {
+        lease = job.lease
+        began = now
+        deadline = job.deadline
+        self.auditCase = auditCase
+        self.settings = settings
+    }
+
+    func begin(now: Instant) -> Step { .ask(settings.engine.first == .grpc ? .grpc : .embedded, task(for: settings.engine.first == .grpc ? .grpc : .embedded, now)) }
+
+    mutating func answered(_ result: Result<AuditVerdict, EngineFailure>, by engine: AuditEngine, now: Instant) -> Step {
+        switch result {
+        case .success(var verdict):
+            verdict.fallback = fallback
+            guard engine != .judge, fallback == nil, settings.engine.contains(.judge) else { return .done(verdict) }
+            let claims = claimsForJudge(verdict, by: engine)
+            guard !claims.isEmpty else { return .done(verdict) }
+            draft = verdict
+            var task = task(for: .judge, now)
+            task.draft = verdict
+            task.claims = claims
+            return .ask(.judge, task)
+        case .failure(let failure):
+            // A verdict that the judge was only to improve stands without it.
+            guard engine != .embedded, settings.engineFallback || (engine == .judge && settings.engine.first != .judge) else { return .failed(failure, engine) }
+            fallback = EngineFallback(engine: engine.rawValue, reason: failure.words)
+            guard var draft else { return .ask(.embedded, task(for: .embedded, now)) }
+            draft.fallback = fallback
+            return .done(draft)
         }
     }
 
-    private init(_ job: ReceivedJob, _ auditCase: AuditCase, now: Instant) {
-        lease = job.lease
-        began = now
-        deadline = min(job.deadline, now + Self.engineLimit)
-        self.auditCase = auditCase
-        engine = EmbeddedEngine(auditCase)
+    private func task(for engine: AuditEngine, _ now: Instant) -> EngineTask {
+        // What stands in for an engine that is late needs time too.
+        let reserved = settings.engineFallback ? deadline + (.zero - Self.embeddedLimit) : deadline
+        let limit: Instant =
+            switch engine {
+            case .embedded: min(deadline, now + Self.embeddedLimit)
+            case .grpc: min(max(reserved, now), now + settings.grpcTimeout)
+            case .judge: min(deadline, now + settings.judgeTimeout)
+            }
+        return EngineTask(id: lease, auditCase: auditCase, deadline: limit)
     }
 
-    /// The result, when this step was the last.
-    mutating func step() -> AuditResult? {
-        let isLate = Instant.now >= deadline
-        guard let verdict = isLate ? engine.stopNow() : engine.step() else { return nil }
-        let took = began.duration(to: .now)
-        let json = VerdictJSON.render(
-            verdict, of: auditCase, processingTimeMilliseconds: Int(took.milliseconds), timestampMilliseconds: Int(wallClockMilliseconds()))
-        return AuditResult(
-            lease: lease, outcome: .completed, scoreTenths: verdict.trustScore.map { UInt16(clamping: Int(($0 * 10).rounded())) },
-            claims: UInt16(clamping: verdict.totalClaims), unsupportedClaims: UInt16(clamping: verdict.unsupportedClaims + verdict.contradictedClaims),
-            processingMicroseconds: UInt32(clamping: took.nanoseconds / 1000), grade: verdict.grade, json: json)
+    /// All that documents can decide when it judges alone, else what is doubtful. Without documents there is nothing to judge by.
+    private func claimsForJudge(_ verdict: AuditVerdict, by engine: AuditEngine) -> [Int] {
+        guard auditCase.contextState == .found else { return [] }
+        let threshold = engine == .embedded ? EmbeddedEngine.threshold : 0.5
+        return verdict.claims.indices.filter { index in
+            let claim = verdict.claims[index]
+            guard let probability = claim.probability, claim.evidence.first?.document != EvidenceQuote.answer else { return false }
+            return settings.engine.first == .judge || abs(probability - threshold) <= Self.doubt
+        }
+    }
+}
+
+extension EngineFailure {
+    /// For a person, behind the engine's name.
+    var words: String {
+        switch self {
+        case .timedOut: "audit timed out"
+        case .broken(let why), .refused(let why), .resting(let why): why
+        }
     }
 }

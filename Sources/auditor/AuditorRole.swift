@@ -1,43 +1,50 @@
-// The auditor: takes one job at a time, audits it in steps, answers with the result.
+// The auditor: takes as many jobs as it granted credits for, hands them to the engines, answers with the results.
+import Configuration
 import EventLoop
 import IPC
 import Role
 import Telemetry
-import Configuration
 
 struct AuditorRole: RoleLogic, ~Copyable {
     static var role: ProcessRole { .auditor }
 
-    private static let channelKind: UInt8 = 1
-    private static let stepToken = Token(kind: 2)
-    /// Jobs in hand at once: the embedded engine has one core's worth of work with each.
-    private static let concurrency: UInt16 = 1
-    /// Results that may wait for the dispatcher: one is 64 KiB at most.
-    private static let outboxLimit = 1 << 20
+    private static let alarmToken = Token(kind: AuditorToken.alarm)
+    /// A result and its frame.
+    private static let resultBytes = 64 << 10
 
     private let birth: Birth
-    private let pool = BlockPool(limitBytes: 4 << 20)
+    private let pool: BlockPool
+    private let audits: Audits
+    /// Results that may wait for the dispatcher: those of all jobs in hand, and as many again.
+    private let outboxLimit: Int
     private var channel: Channel?
     /// Of `channel`; nil without one.
     private var channelToken: Token?
     private var attached: Attach?
-    private var waiting: [ReceivedJob] = []
-    private var audit: RunningAudit?
+    /// Alarms that will ring, the next one at the end: there is no cancelling, so none is set that an earlier one makes needless.
+    private var alarms: [Instant] = []
     private var isDraining = false
 
-    init(_ birth: Birth) throws(RoleFailure) { self.birth = birth }
+    init(_ birth: Birth) throws(RoleFailure) {
+        do throws(SystemError) {
+            audits = try Audits(birth.settings, loop: birth.loop, log: birth.log, slot: birth.slot)
+        } catch {
+            throw RoleFailure("cannot begin: \(error.call)")
+        }
+        outboxLimit = max(1 << 20, 2 * Int(audits.concurrency) * Self.resultBytes)
+        pool = BlockPool(limitBytes: outboxLimit + 4 << 20)
+        self.birth = birth
+    }
 
     // MARK: Peers
 
     mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor) {
         guard attach.kind == .audit else { return }
-        // Leases end with their channel: whatever is in hand belongs to somebody else by now.
-        waiting = []
-        audit = nil
+        audits.abandon()
         do throws(SystemError) {
-            let token = Token(kind: Self.channelKind, generation: attach.generation)
-            var channel = try Channel(attach, descriptor, in: birth.loop, token: token, pool: pool, outboxLimit: Self.outboxLimit)
-            if !isDraining { _ = channel.send(Credit(count: Self.concurrency)) }
+            let token = Token(kind: AuditorToken.channel, generation: attach.generation)
+            var channel = try Channel(attach, descriptor, in: birth.loop, token: token, pool: pool, outboxLimit: outboxLimit)
+            if !isDraining { _ = channel.send(Credit(count: audits.concurrency)) }
             self.channel = consume channel
             channelToken = token
             attached = attach
@@ -49,15 +56,17 @@ struct AuditorRole: RoleLogic, ~Copyable {
     mutating func peerEnded(_ ended: PeerEnded) {}
 
     mutating func handle(_ token: Token, _ readiness: Readiness) {
+        guard token.kind == AuditorToken.channel else { return audits.handle(token, readiness) }
         guard token == channelToken else { return }
         var jobs: [ReceivedJob] = []
         let now = birth.loop.now
         let end = channel!.handle(readiness, in: birth.loop) { header, payload throws(FrameError) in
             jobs.append(try JobInbox.receive(header, payload, now: now))
         }
-        waiting += jobs
+        for job in jobs {
+            if isDraining { _ = channel!.send(Nack(lease: job.lease)) } else { audits.begin(job) }
+        }
         if let end { channelEnded(end) }
-        beginNext()
     }
 
     private mutating func channelEnded(_ end: ChannelEnd) {
@@ -65,32 +74,23 @@ struct AuditorRole: RoleLogic, ~Copyable {
         attached = nil
         channel = nil
         channelToken = nil
-        waiting = []
-        audit = nil
+        audits.abandon()
     }
 
     // MARK: Audits
 
-    private mutating func beginNext() {
-        while audit == nil, !waiting.isEmpty {
-            let job = waiting.removeFirst()
-            birth.slot.add(.engineRuns)
-            let (audit, result) = RunningAudit.begin(job, now: birth.loop.now)
-            self.audit = audit
-            if let result { answer(result) }
-        }
-        if audit != nil { birth.loop.schedule(Self.stepToken, at: birth.loop.now) }
+    mutating func alarm(_ token: Token) {
+        guard token == Self.alarmToken else { return }
+        while let next = alarms.last, next <= birth.loop.now { alarms.removeLast() }
     }
 
-    mutating func alarm(_ token: Token) {
-        guard token == Self.stepToken, audit != nil else { return }
-        if let result = audit!.step() {
-            audit = nil
-            birth.slot.add(.engineTime, UInt64(result.processingMicroseconds))
-            answer(result)
-            beginNext()
-        } else {
-            birth.loop.schedule(Self.stepToken, at: birth.loop.now)
+    mutating func turnEnded() {
+        audits.advance()
+        for result in audits.takeResults() { answer(result) }
+        if channelToken != nil, let end = channel!.flush(in: birth.loop) { channelEnded(end) }
+        if let next = audits.nextAlarm, next < alarms.last ?? .distantFuture {
+            alarms.append(next)
+            birth.loop.schedule(Self.alarmToken, at: next)
         }
     }
 
@@ -98,26 +98,15 @@ struct AuditorRole: RoleLogic, ~Copyable {
     private mutating func answer(_ result: AuditResult) {
         guard channelToken != nil else { return }
         guard channel!.send(result) else {
-            // A dispatcher that lets a megabyte of results lie is not reading: the channel is of no use.
+            // A dispatcher that lets so many results lie is not reading: the channel is of no use.
             return channelEnded(.broken(0))
         }
         if !isDraining { _ = channel!.send(Credit(count: 1)) }
     }
 
-    mutating func turnEnded() {
-        guard channelToken != nil else { return }
-        if let end = channel!.flush(in: birth.loop) { channelEnded(end) }
-    }
-
     // MARK: The end
 
-    mutating func drain(until limit: Instant) {
-        isDraining = true
-        for job in waiting {
-            if channelToken != nil { _ = channel!.send(Nack(lease: job.lease)) }
-        }
-        waiting = []
-    }
+    mutating func drain(until limit: Instant) { isDraining = true }
 
-    var isDrained: Bool { audit == nil }
+    var isDrained: Bool { audits.isEmpty }
 }

@@ -21,7 +21,7 @@ struct HealthReading: Equatable {
     /// When something has changed.
     static let shortestInterval = Duration.seconds(2)
 
-    /// `up` when audits can run, `stopping` when no new ones are taken, else `down`.
+    /// As `Scoreboard.auditService` has it.
     let auditService: String
     let queueDepth: Int
     let queueSize: Int
@@ -42,9 +42,8 @@ struct HealthReading: Equatable {
 
     init(_ scoreboard: Scoreboard, clients: Int) {
         let isThere = (scoreboard.inhabitant(of: .dispatcher)?.pid ?? 0) != 0
-        let accepts = scoreboard.value(.accepting, at: .dispatcher) > 0
         workers = isThere ? scoreboard.value(.workers, at: .dispatcher) : 0
-        auditService = workers == 0 ? "down" : accepts ? "up" : "stopping"
+        auditService = scoreboard.auditService
         queueDepth = scoreboard.value(.queueUsed, at: .dispatcher)
         queueSize = scoreboard.value(.queueSize, at: .dispatcher)
         running = scoreboard.value(.runningJobs, at: .dispatcher)

@@ -12,7 +12,9 @@ extension Proxy {
         let path = bytes.bytes.extracting(requestHead.pathRange)
         // Every own path is short: real traffic leaves here after one comparison.
         guard path.byteCount <= 8 else { return false }
-        if isEqual(path, "/health") || isEqual(path, "/livez") {
+        if isEqual(path, "/health") {
+            answerOwn(index, "{\"status\":\"ok\",\"version\":\"\(Build.version)\",\"audit_service\":\"\(scoreboard.auditService)\"}")
+        } else if isEqual(path, "/livez") {
             answerOwn(index, "{\"status\":\"ok\",\"version\":\"\(Build.version)\"}")
         } else if isEqual(path, "/readyz") {
             if isDraining {

@@ -8,7 +8,7 @@ private let order: [[String]] = [
     ["Simulation"],  // support of tests
     ["Role"],
     ["Auditing"],
-    ["Outbound"],
+    ["GRPC", "Outbound"],
     ["Inbound"],
     ["HTTP"],
     ["JSON"],
@@ -17,7 +17,7 @@ private let order: [[String]] = [
     ["Configuration"],
     ["TLS"],
     ["EventLoop"],
-    ["CLinux", "COpenSSL", "CZlib", "CBrotli", "CLexicon"],
+    ["CLinux", "COpenSSL", "CZlib", "CBrotli", "CNGHTTP2", "CLexicon"],
 ]
 
 private let rows = Dictionary(uniqueKeysWithValues: order.enumerated().flatMap { row, modules in modules.map { ($0, row) } })
