@@ -3,6 +3,7 @@
 enum AnswerText {
     /// The answer to the last thing that the user said.
     static func answer(to question: String) -> String {
+        if let judgement = MockJudge.answer(to: question) { return judgement }
         for known in Question.all where contains(question, known.question) { return known.answer }
         let words = question.utf8.split { $0 <= 0x20 }.suffix(8).map { String(Substring($0)) }.joined(separator: " ")
         return words.isEmpty

@@ -13,10 +13,14 @@ enum MockCommand {
           --pace-ms N        wait between two events of a stream
           --chunk-tokens N   tokens in one event of a stream (default 1)
           --size N           bytes of each answer's text
+          --status N         status of each answer
+          --fail NAME        each answer goes wrong in this way
+          --answer TEXT      said instead of what it would say
           --questions        print the built-in questions as request bodies, one a line
           --questions --json print them as one JSON document with the answers' true and false claims
         Each answer can be steered by fields X-Mock-Status, -Delay-Ms, -Pace-Ms, -Chunk, -Size, -Fail, -After, -Answer of its request,
-        or by the same names (delay_ms …) in the member "mock" of its JSON. Fail is one of:
+        or by the same names (delay_ms …) in the member "mock" of its JSON. A user message that is a JSON object with "claims" and
+        "documents" is judged, as TruthTable's judge engine asks for it. Fail is one of:
           \(Controls.Failure.allCases.map(\.rawValue).joined(separator: " "))
 
         """
@@ -40,7 +44,7 @@ enum MockCommand {
             switch argument {
             case "--questions": options.printsQuestions = true
             case "--json": options.asJSON = true
-            case "--host", "--port", "--delay-ms", "--pace-ms", "--chunk-tokens", "--size":
+            case "--host", "--port", "--delay-ms", "--pace-ms", "--chunk-tokens", "--size", "--status", "--fail", "--answer":
                 guard let value = rest.popFirst() else { throw UsageError(description: "\(argument) needs a value") }
                 let isTaken: Bool
                 switch argument {
@@ -53,7 +57,7 @@ enum MockCommand {
                 case "--delay-ms": isTaken = options.controls.set("delay_ms", value)
                 case "--pace-ms": isTaken = options.controls.set("pace_ms", value)
                 case "--chunk-tokens": isTaken = options.controls.set("chunk", value)
-                default: isTaken = options.controls.set("size", value)
+                default: isTaken = options.controls.set(String(argument.dropFirst(2)), value)
                 }
                 guard isTaken else { throw UsageError(description: "\(argument) cannot be \(value)") }
             default: throw UsageError(description: "unknown option \(argument)")
