@@ -23,7 +23,7 @@ demo: build ## run everything with a mock LLM, send one request, show its audit
 test: setup ## unit tests, tests of real processes, tests with third-party clients
 	@scripts/test.sh
 
-chaos: build ## the long forms of the crash tests (about five minutes)
+chaos: build ## the long forms of the crash tests (about nine minutes)
 	@scripts/chaos.sh
 
 fuzz: ## libFuzzer on the HTTP codec, for SECONDS=60

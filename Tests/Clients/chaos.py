@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from load import Announcements, Load, assert_only  # noqa: E402
-from product import Mock, Product, is_alive, memory_bytes, wait_until  # noqa: E402
+from product import Engine, Mock, Product, is_alive, memory_bytes, wait_until  # noqa: E402
 
 ROLES = ["broadcaster", "dispatcher", "auditor", "edge"]
 RATE, STREAMS = 200, 20
@@ -193,10 +193,50 @@ def successors(mock, count):
     product.end()
 
 
+TROUBLES = {
+    "slow": ["--seconds", "1.5"], "hung": ["--hang"], "resetting": ["--raw", "reset"], "silent": ["--raw", "silent"], "garbage": ["--raw", "garbage"],
+    "refusing": ["--refuse", "UNAVAILABLE"], "absent": None,
+}
+
+
+def engines_in_trouble(mock, seconds):
+    say(f"\nan engine behind gRPC in trouble for {seconds} s each, beside three undisturbed rounds")
+    engine = Engine()
+    port = engine.port
+    product = Product(mock.url, grpc_address=engine.address, grpc_timeout="2s", queue_size=20_000)
+    with Announcements(product) as announcements, Load(product.port, mock, RATE, STREAMS) as load:
+        pause(2)
+
+        def p99():
+            began = time.monotonic()
+            pause(seconds)
+            return load.percentile(0.99, began, time.monotonic())
+
+        calm = [p99() for _ in range(3)]
+        limit = max(calm) + 0.002
+        say(f"          undisturbed: p99 {', '.join(f'{value * 1000:.2f}' for value in calm)} ms; bar: {limit * 1000:.2f} ms")
+        for name, options in TROUBLES.items():
+            engine.end()
+            if options is not None:
+                engine = Engine(*options, port=port)
+            failed = sum(product.ledger()["failed"].values())
+            value = p99()
+            bar(value <= limit, f"{name}: p99 {value * 1000:.2f} ms; {sum(product.ledger()['failed'].values()) - failed} audits failed meanwhile")
+        engine.end()
+        engine = Engine(port=port)
+        audited = product.ledger()["audited"]
+        wait_until(lambda: product.ledger()["audited"] > audited, 40, "audits by the engine that came back")
+        load.stop()
+        check_traffic(load)
+        check_ledger(product, load, announcements, nothing_lost=True)
+    product.end()
+    engine.end()
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--short", action="store_true", help="a tenth of the time, to try the script itself")
-    options.add_argument("--only", choices=["turn", "again", "stopped", "hung", "successors"], help="one part")
+    options.add_argument("--only", choices=["turn", "again", "stopped", "hung", "successors", "engines"], help="one part")
     options = options.parse_args()
     scale = 10 if options.short else 1
     mock = Mock()
@@ -206,6 +246,7 @@ def main():
         "stopped": lambda: auditors_stopped(mock, 20 // scale),
         "hung": lambda: auditors_hung(mock),
         "successors": lambda: successors(mock, 20 // (scale // 2 or 1)),
+        "engines": lambda: engines_in_trouble(mock, 20 // scale),
     }
     say(f"load: {RATE} requests/s and {STREAMS} open streams; {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
     try:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -131,6 +132,27 @@ class Mock(Process):
         super().__init__([executable("truthtable-mockllm"), "--port", "0", *options], {}, f"{self.directory}/log")
         self.url = wait_until(lambda: re.search(r"listening on (http://\S+)", self.log), what="the mock's address")[1]
         self.port = int(self.url.rsplit(":", 1)[1])
+
+    def end(self):
+        super().end()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Engine(Process):
+    """The reference engine in examples/engine, a real peer over grpcio."""
+
+    def __init__(self, *options, port=0):
+        self.directory = tempfile.mkdtemp(prefix="tt-engine-")
+        super().__init__([sys.executable, str(ROOT / "examples/engine/engine.py"), "--port", str(port), *options], {}, f"{self.directory}/log")
+        self.port = int(wait_until(lambda: re.search(r"listening on \S+:(\d+)", self.log), 30, "the engine's port")[1])
+        self.address = f"localhost:{self.port}"
+
+    def counts(self):
+        """How often it was asked: calls of SubmitAudit, of GetAuditResult."""
+        before = self.log
+        self.signal(signal.SIGUSR1)
+        line = wait_until(lambda: re.search(r"submitted (\d+) polled (\d+)", self.log[len(before):]), 5, "the engine's counts")
+        return int(line[1]), int(line[2])
 
     def end(self):
         super().end()
