@@ -33,12 +33,12 @@ package final class ServerConnection {
     private var descriptor: Int32 = -1
     private var session: TLSSession?
     private var isSecure: Bool { context != nil }
-    private var addresses: [String] = []
-    private var lastError = ""
+    private var addresses: AddressCursor?
     private var output: [UInt8] = []
     private var interest = Readiness.readable
-    /// When connecting, TLS included, is given up.
+    /// When connecting, TLS included, is given up: all of it while the name is looked up, then this address.
     private var connectBy = Instant.distantFuture
+    private var limit = Duration.zero
 
     package init(_ host: String, _ port: UInt16, tls: TLSClientContext?, in loop: Loop, token: Token) {
         self.host = host
@@ -59,6 +59,7 @@ package final class ServerConnection {
 
     package func connect(_ resolver: inout Resolver, limit: Duration) -> [Event] {
         guard state == .new else { return [] }
+        self.limit = limit
         connectBy = loop.now + limit
         state = .resolving
         return resolved(&resolver)
@@ -71,29 +72,32 @@ package final class ServerConnection {
         case .pending: return []
         case .failed(let reason): return end(reason)
         case .addresses(let found):
-            addresses = found
-            state = .connecting
+            addresses = AddressCursor(found, deadline: loop.now + limit)
             return tryNext()
         }
     }
 
     private func tryNext() -> [Event] {
-        while !addresses.isEmpty {
-            let address = addresses.removeFirst()
+        if descriptor >= 0 { Glibc.close(descriptor) }
+        descriptor = -1
+        session = nil
+        state = .connecting
+        while let (address, until) = addresses?.next(now: loop.now) {
             var number: Int32 = -1
             var pending = false
             let result = cl_connect_tcp(address, port, &number, &pending)
             guard result == 0 else {
-                lastError = SystemError.text(-result)
+                addresses?.failed(SystemError.text(-result))
                 continue
             }
             descriptor = number
+            connectBy = until
             cl_set_nodelay(number)
             interest = [.readable, .writable]
             guard (try? loop.add(number, interest, token)) != nil else { return end("cannot watch the connection") }
             return []
         }
-        return end(lastError)
+        return end(addresses?.failure ?? "no address")
     }
 
     private func beginTLS() -> [Event] {
@@ -113,7 +117,9 @@ package final class ServerConnection {
     /// Rings for `nextAlarm`.
     package func alarm() -> [Event] {
         guard let due = nextAlarm, due <= loop.now else { return [] }
-        return end("no connection within TRUTHTABLE_CONNECT_TIMEOUT")
+        if state == .resolving { return end("no address of \(host) within TRUTHTABLE_CONNECT_TIMEOUT") }
+        addresses?.failed(state == .securing ? "no agreement on TLS in time" : "no answer in time")
+        return tryNext()
     }
 
     // MARK: Readiness
@@ -124,9 +130,7 @@ package final class ServerConnection {
             guard readiness.mayWrite || readiness.isBroken else { return [] }
             let error = cl_socket_error(descriptor)
             guard error == 0 else {
-                lastError = SystemError.text(-error)
-                Glibc.close(descriptor)
-                descriptor = -1
+                addresses?.failed(SystemError.text(-error))
                 return tryNext()
             }
             events += beginTLS()
