@@ -159,8 +159,10 @@ final class GRPCEngine: Engine {
             switch event {
             case .opened: channel.connected(now: dialer.loop.now)
             case .received(let bytes): bytes.withUnsafeBytes { channel.receive($0, now: dialer.loop.now) }
-            // What the peer said last tells more than that it hung up then.
-            case .ended(let why): lost(channel.wantsClose ? channel.closeReason : why)
+            case .ended(let why):
+                // What is wrong with what the peer said last tells more than that it hung up then; it shows when we would object.
+                _ = channel.takeOutput(now: dialer.loop.now)
+                lost(channel.wantsClose ? channel.closeReason : why)
             }
         }
     }
