@@ -82,6 +82,31 @@
         appendDigits(number, radix: 16, length: max(1, (67 &- number.leadingZeroBitCount) / 4))
     }
 
+    /// Eight hexadecimal digits in lower case, with leading zeros.
+    package mutating func append(digitsOf number: UInt32) {
+        guard reserve(8) else { return }
+        let digits = Self.digits(of: number)
+        unsafe start.unsafelyUnwrapped.storeBytes(of: digits, toByteOffset: count, as: UInt64.self)
+        count &+= 8
+    }
+
+    /// Sixteen of them.
+    package mutating func append(digitsOf number: UInt64) {
+        append(digitsOf: UInt32(truncatingIfNeeded: number >> 32))
+        append(digitsOf: UInt32(truncatingIfNeeded: number))
+    }
+
+    /// Eight digits as eight bytes in memory, the highest first: all at once instead of one by one.
+    private static func digits(of value: UInt32) -> UInt64 {
+        // A nibble per byte, then `0`…`9` or `a`…`f` by whether adding 6 carries out of the nibble.
+        var nibbles = UInt64(value)
+        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
+        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
+        nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F
+        let letters = ((nibbles &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+        return (nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 0x27).bigEndian
+    }
+
     /// A number's last `length` digits, with leading zeros.
     @inline(__always)
     mutating func appendDigits(_ number: UInt64, radix: UInt64, length: Int) {

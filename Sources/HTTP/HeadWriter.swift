@@ -13,6 +13,18 @@ extension ByteSink {
         append(" HTTP/1.1\r\n")
     }
 
+    /// The same without the first `pathOffset` bytes of the path, which must be there.
+    package mutating func appendRequestLine(_ head: borrowing HeadParser, _ bytes: borrowing RawSpan, pathOffset: Int) {
+        append(bytes, head.methodRange)
+        append(.space)
+        append(bytes, ByteRange(head.pathRange.lowerBound + pathOffset, head.pathRange.upperBound))
+        if head.hasQuery {
+            append(UInt8(ascii: "?"))
+            append(bytes, head.queryRange)
+        }
+        append(" HTTP/1.1\r\n")
+    }
+
     /// The target in origin form, `*` for OPTIONS of a whole server (RFC 9112 §3.2.4), which has no path to stand before.
     private mutating func appendTarget(_ head: borrowing HeadParser, _ bytes: borrowing RawSpan, prefix: borrowing RawSpan) {
         if head.targetForm == .asterisk || (head.pathRange.isEmpty && head.method == .options && !head.hasQuery) { return append("*") }

@@ -11,6 +11,9 @@ struct ExchangeName {
     private let high: UInt64
     private let low: UInt32
 
+    /// No exchange's.
+    static var none: ExchangeName { ExchangeName(high: 0, low: 0) }
+
     fileprivate init(high: UInt64, low: UInt32) {
         self.high = high
         self.low = low
@@ -18,19 +21,8 @@ struct ExchangeName {
 
     func write(_ prefix: StaticString, into sink: inout ByteSink) {
         sink.append(prefix)
-        let digits = (Self.digits(UInt32(truncatingIfNeeded: high >> 32)), Self.digits(UInt32(truncatingIfNeeded: high)), Self.digits(low))
-        withUnsafeBytes(of: digits) { sink.append($0.bytes) }
-    }
-
-    /// Eight hexadecimal digits as eight bytes, the highest first: all at once instead of one by one.
-    static func digits(_ value: UInt32) -> UInt64 {
-        // A nibble per byte, then `0`…`9` or `a`…`f` by whether adding 6 carries out of the nibble.
-        var nibbles = UInt64(value)
-        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
-        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
-        nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F
-        let letters = ((nibbles &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
-        return (nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 0x27).bigEndian
+        sink.append(digitsOf: high)
+        sink.append(digitsOf: low)
     }
 
     /// Whether a client's own request id may be taken over: 1 to 64 letters, digits, `-`, `_` and `.`.
