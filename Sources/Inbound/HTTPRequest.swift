@@ -79,18 +79,8 @@ package struct HTTPRequest: Sendable {
     }
 
     /// The first parameter of that name in the query, decoded; `name` must need no encoding.
-    package func parameter(_ name: StaticString) -> String? { Self.parameter(name, ofQuery: slice(queryRange)) }
-
-    package static func parameter(_ name: StaticString, ofQuery query: ArraySlice<UInt8>) -> String? {
-        var rest = query
-        while !rest.isEmpty {
-            let pair = rest.prefix { $0 != UInt8(ascii: "&") }
-            rest = rest.dropFirst(pair.count + 1)
-            let key = pair.prefix { $0 != UInt8(ascii: "=") }
-            guard key.count == name.utf8CodeUnitCount, name.withUTF8Buffer({ key.elementsEqual($0) }) else { continue }
-            return decoded(pair.dropFirst(key.count + 1))
-        }
-        return nil
+    package func parameter(_ name: StaticString) -> String? {
+        QueryText.value(of: name, in: slice(queryRange))
     }
 
     /// The first cookie of that name (RFC 6265 §4.2), without quotes around it.
@@ -130,23 +120,4 @@ package struct HTTPRequest: Sendable {
     }
 
     private static func folded(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
-
-    /// Percent-encoding and `+` undone; a `%` without two digits stays.
-    static func decoded(_ bytes: ArraySlice<UInt8>) -> String {
-        var result: [UInt8] = []
-        var rest = bytes
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "+") {
-                result.append(0x20)
-            } else if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16),
-                rest.count >= 2, rest.first != UInt8(ascii: "+"), rest.first != UInt8(ascii: "-")
-            {
-                result.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                result.append(byte)
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
-    }
 }
