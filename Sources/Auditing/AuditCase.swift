@@ -4,6 +4,8 @@
 package enum Decoded: Sendable {
     case auditable(AuditCase)
     case notAuditable(SkipReason)
+    /// A client handed in what is no question, answer and documents; the sentence says what is wrong.
+    case refused(String)
 }
 
 /// Why a capture is not audited. The names are those of the ledger, metrics and events, and never change.
@@ -33,6 +35,8 @@ package struct AuditCase: Sendable {
     /// A body was cut before its end.
     package var truncated: Bool
     package var usage: TokenUsage?
+    /// Of the trace that the exchange belongs to; empty without one.
+    package var traceID = ""
 
     package init(
         requestID: String, auditID: String = "", path: String = "", model: String? = nil, query: String, documents: [ContextDocument],

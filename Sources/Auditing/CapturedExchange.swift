@@ -18,12 +18,16 @@ package struct CapturedExchange: Sendable {
     /// The copy ends before the body did: the limit of captures, a client that left, an upstream that broke.
     package var requestTruncated: Bool
     package var responseTruncated: Bool
+    /// The request's body holds a question, an answer and documents told apart: a client asks for an audit of them.
+    package var isSubmission: Bool
+    /// As in a traceparent field; empty without a trace.
+    package var traceID: String
 
     package init(
         requestID: String, auditID: String = "", method: String = "POST", path: String, query: String = "",
         requestContentType: String = "application/json", requestContentEncoding: String = "",
         responseContentType: String = "application/json", responseContentEncoding: String = "", status: Int = 200,
-        requestBody: [UInt8], responseBody: [UInt8], requestTruncated: Bool = false, responseTruncated: Bool = false
+        requestBody: [UInt8], responseBody: [UInt8], requestTruncated: Bool = false, responseTruncated: Bool = false, isSubmission: Bool = false, traceID: String = ""
     ) {
         self.requestID = requestID
         self.auditID = auditID
@@ -39,5 +43,7 @@ package struct CapturedExchange: Sendable {
         self.responseBody = responseBody
         self.requestTruncated = requestTruncated
         self.responseTruncated = responseTruncated
+        self.isSubmission = isSubmission
+        self.traceID = traceID
     }
 }

@@ -19,11 +19,15 @@ package enum SavedExchange {
     /// A case from either form. `claim` stands for `answer` too.
     package static func auditCase(from value: JSONValue) throws(SavedExchangeError) -> AuditCase {
         guard value.members != nil else { throw .notAnObject }
-        guard value["answer"] == nil, value["claim"] == nil else { return try parts(of: value) }
+        guard value["answer"] == nil, value["claim"] == nil else {
+            guard let answer = (value["answer"] ?? value["claim"])?.string else { throw .wrongType(value["answer"] == nil ? "claim" : "answer") }
+            return try parts(of: value, answer: answer)
+        }
         let exchange = try capture(from: value)
         switch CaptureDecoder.decode(exchange) {
         case .auditable(let found): return found
         case .notAuditable(let reason): throw .skipped(reason)
+        case .refused: throw .nothingToAudit  // of submissions only
         }
     }
 
@@ -65,8 +69,8 @@ package enum SavedExchange {
         }
     }
 
-    private static func parts(of value: JSONValue) throws(SavedExchangeError) -> AuditCase {
-        guard let answer = (value["answer"] ?? value["claim"])?.string else { throw .wrongType(value["answer"] == nil ? "claim" : "answer") }
+    /// A case of parts that are told apart already.
+    static func parts(of value: JSONValue, answer: String) throws(SavedExchangeError) -> AuditCase {
         let query: String
         switch value["query"] ?? value["question"] {
         case .string(let text)?: query = text

@@ -89,6 +89,7 @@ package enum VerdictJSON {
             writer.member("timestamp", timestamp)
             if let model = auditCase.model { text("model", model, 200) } else { null("model") }
             text("path", auditCase.path, 512)
+            if !auditCase.traceID.isEmpty { text("trace_id", auditCase.traceID, 32) }
             text("query", auditCase.query, budget.query)
             text("answer", auditCase.answer, budget.answer)
             writer.member("answer_length", positions[auditCase.answer.utf8.count])

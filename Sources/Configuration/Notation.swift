@@ -2,9 +2,9 @@
 
 import Glibc
 
-enum Notation {
+package enum Notation {
     /// Decimal digits only: no sign, no spaces, nothing beyond 18 digits (which `Int` always holds).
-    static func wholeNumber(_ text: some StringProtocol) -> Int? {
+    package static func wholeNumber(_ text: some StringProtocol) -> Int? {
         let digits = text.utf8
         guard !digits.isEmpty, digits.count <= 18 else { return nil }
         var value = 0
@@ -53,7 +53,7 @@ enum Notation {
     // MARK: Durations
 
     /// `500ms`, `30s`, `2m`, `1h`, and parts in a row (`1m30s`). A number without a unit is refused.
-    static func duration(_ text: String) -> Duration? {
+    package static func duration(_ text: String) -> Duration? {
         var rest = Substring(text)
         var milliseconds = 0
         guard !rest.isEmpty else { return nil }
@@ -79,7 +79,7 @@ enum Notation {
     }
 
     /// In hours or seconds where these are whole, else in milliseconds; finer parts do not occur.
-    static func text(duration: Duration) -> String {
+    package static func text(duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         let milliseconds = attoseconds / 1_000_000_000_000_000
         if milliseconds != 0 {

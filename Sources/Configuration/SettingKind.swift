@@ -179,6 +179,16 @@ struct SettingKind: Sendable {
         }
     }
 
+    /// The beginning of paths: empty, or `/…` without a slash at the end.
+    static func pathPrefix(_ property: Property<String>) -> Self {
+        Self(property, "a path such as /truthtable: a slash, then letters, digits and -._~/ without a slash at the end", text: \.self) { text in
+            let fits =
+                text.utf8.count <= 256 && text.hasPrefix("/") && !text.hasSuffix("/") && !text.contains("//")
+                && text.utf8.allSatisfy { Notation.isTokenByte($0) && $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "=") }
+            return Reading(fits ? text : nil)
+        }
+    }
+
     /// What a client can send in a header field or a query as it is.
     static func token(_ property: Property<String>) -> Self {
         Self(property, "at most 512 letters, digits and -._~+/=", text: \.self) { text in

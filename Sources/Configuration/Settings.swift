@@ -7,6 +7,8 @@ package struct Settings: Equatable, Sendable {
     package var host = "127.0.0.1"
     package var port = 8080
     package var webSocketPort = 8081
+    package var adminPort = 0
+    package var pathPrefix = ""
     package var accessToken = ""
     package var dashboardTicket = ""
     package var allowedOrigins = AllowedOrigins.localOnly
@@ -36,6 +38,10 @@ package struct Settings: Equatable, Sendable {
     package var captureMemoryBytes = 64 << 20
     package var redactNames: [String] = []
     package var testMode = false
+    package var auditWait = Duration.seconds(30)
+    package var auditWaitLimit = Duration.seconds(120)
+    package var answerHeaders = true
+    package var traceContext = true
 
     // Engines
     package var engine = EngineSelection(.embedded)

@@ -151,6 +151,12 @@ extension Settings {
             upstreamCertificateFile.isEmpty == upstreamKeyFile.isEmpty, ["UPSTREAM_TLS_CERT", "UPSTREAM_TLS_KEY"],
             "belong together: set both, or neither")
         require(
+            adminPort == 0 || (adminPort != port && adminPort != webSocketPort), ["ADMIN_PORT", "PORT", "WS_PORT"],
+            "must differ: ADMIN_PORT is \(adminPort) too")
+        require(
+            auditWait <= auditWaitLimit, ["AUDIT_WAIT", "AUDIT_WAIT_LIMIT"],
+            "do not fit: the wait is longer than its limit")
+        require(
             maxTargetBytes < maxHeadBytes, ["MAX_TARGET_BYTES", "MAX_HEAD_BYTES"],
             "do not fit: the head holds the target, so it needs the higher limit")
         require(

@@ -5,7 +5,7 @@ package enum SettingsTable {
     package static let prefix = "TRUTHTABLE_"
 
     /// As many as the scoreboard has places for.
-    static let auditorCounts = 1...64
+    package static let auditorCounts = 1...64
     static let edgeCounts = 1...16
 
     /// Longer than any call that is worth waiting for; a typing error of a unit is more likely.
@@ -38,6 +38,12 @@ package enum SettingsTable {
         Setting(
             "WS_PORT", .port(\.webSocketPort), [.supervisor],
             "Port of the dashboards' WebSocket; 0 takes a free one"),
+        Setting(
+            "ADMIN_PORT", .port(\.adminPort), [.supervisor, .edge],
+            "Port that alone serves the product's own paths (audits, statistics, metrics, /ws); 0: they are on PORT. Health is on both"),
+        Setting(
+            "PATH_PREFIX", .pathPrefix(\.pathPrefix), [.supervisor, .edge],
+            "Stands before each of the product's own paths, so that none can shadow one of the upstream's", defaultNote: "none"),
         Setting(
             "ACCESS_TOKEN", .token(\.accessToken), [.supervisor, .edge, .broadcaster], isSecret: true,
             "Who shows it may see dashboards, audits and metrics from elsewhere than this machine",
@@ -120,13 +126,25 @@ package enum SettingsTable {
             "Words: fields and query parameters with one in their name are captured without their value",
             defaultNote: "authorization, cookie, key, token, secret, password, signature; always"),
         Setting(
+            "AUDIT_WAIT", .duration(\.auditWait, .zero...aDay), [.supervisor, .edge],
+            "How long POST /v1/audits waits for the verdict where the request does not say"),
+        Setting(
+            "AUDIT_WAIT_LIMIT", .duration(\.auditWaitLimit, .zero...aDay), [.supervisor, .edge],
+            "Longest wait that a request may ask for by ?wait="),
+        Setting(
+            "ANSWER_HEADERS", .flag(\.answerHeaders), [.edge],
+            "Whether answers bear X-TruthTable-Audit-Id, -Overhead-Ms and -Upstream"),
+        Setting(
+            "TRACE_CONTEXT", .flag(\.traceContext), [.edge],
+            "Whether each request's W3C trace is continued or begun; off, traceparent and tracestate pass through as they came"),
+        Setting(
             "TEST_MODE", .flag(\.testMode), [.supervisor, .edge],
             "Answer requests that carry `test_response` with that text, without the upstream"),
     ]
 
     private static let engines: [Setting] = [
         Setting(
-            "ENGINE", .engines(\.engine), [.supervisor, .auditor],
+            "ENGINE", .engines(\.engine), [.supervisor, .edge, .auditor],
             "What audits: the embedded engine, an engine behind gRPC, a language model as judge; `embedded,judge` asks the judge about doubtful claims only",
             defaultNote: "embedded; grpc when GRPC_ADDRESS is set"),
         Setting(

@@ -47,8 +47,18 @@ package struct Channel: ~Copyable {
     package mutating func send<M: Message & ~Escapable>(_ message: borrowing M, id: UInt64 = 0) -> Bool {
         writer.removeAll()
         message.encode(into: &writer)
+        return queue(M.type, id)
+    }
+
+    /// The same for a message that is its type and id.
+    package mutating func send(_ type: MessageType, id: UInt64) -> Bool {
+        writer.removeAll()
+        return queue(type, id)
+    }
+
+    private mutating func queue(_ type: MessageType, _ id: UInt64) -> Bool {
         guard writer.bytes.count <= kind.payloadLimit, outbox.count + FrameHeader.byteCount + writer.bytes.count <= outboxLimit else { return false }
-        let header = FrameHeader(length: UInt32(truncatingIfNeeded: writer.bytes.count), type: M.type.rawValue, id: id)
+        let header = FrameHeader(length: UInt32(truncatingIfNeeded: writer.bytes.count), type: type.rawValue, id: id)
         let before = outbox.count
         let appended = withUnsafeTemporaryAllocation(byteCount: FrameHeader.byteCount, alignment: 8) { bytes in
             header.store(into: bytes)

@@ -10,6 +10,8 @@ package enum InheritedDescriptor: CaseIterable, Sendable {
     case scoreboard
     /// Listening socket of the proxy (`TRUTHTABLE_PORT`).
     case proxyListener
+    /// Listening socket of the product's own paths (`TRUTHTABLE_ADMIN_PORT`); closed where there is none.
+    case adminListener
     /// Listening socket of the dashboards (`TRUTHTABLE_WS_PORT`).
     case webSocketListener
     /// Listening Unix socket to which edges proxy the dashboards' paths.
@@ -24,7 +26,7 @@ package enum InheritedDescriptor: CaseIterable, Sendable {
     /// What a role inherits, in order: the first one becomes descriptor 3.
     package static func table(for role: ProcessRole) -> [InheritedDescriptor] {
         switch role {
-        case .edge: [.control, .scoreboard, .proxyListener, .accessLog]
+        case .edge: [.control, .scoreboard, .proxyListener, .accessLog, .adminListener]
         case .broadcaster: [.control, .scoreboard, .webSocketListener, .broadcasterListener]
         case .dispatcher, .auditor: [.control, .scoreboard]
         case .supervisor: []

@@ -18,6 +18,12 @@ package enum MessageType: UInt16, CaseIterable {
     // edge → dispatcher
     case captureOpen = 32
     case capture = 33
+    case submit = 34
+    case lookup = 35
+    case recent = 36
+    case cancelQuery = 37
+    // dispatcher → edge
+    case answer = 40
     // dispatcher → auditor
     case job = 48
     // auditor → dispatcher
@@ -39,6 +45,8 @@ package enum ChannelKind: UInt8, CaseIterable, Sendable {
     case audit = 2
     /// dispatcher ↔ broadcaster
     case event = 3
+    /// edge ↔ dispatcher
+    case query = 4
 
     /// Largest payload of a frame, DESIGN §2.
     package var payloadLimit: Int { self == .control ? 64 << 10 : 1 << 20 }

@@ -9,6 +9,8 @@ package struct CellDefinition: Sendable {
         case microseconds
         /// Shown as a decimal number.
         case millionths
+        /// A point in monotonic time, shown as the seconds since then.
+        case ageSinceMicroseconds
     }
 
     /// Name in snake_case, without `truthtable_` and `_total`; cells of one family differ in their label only.
@@ -80,6 +82,9 @@ package enum Counter: Int, CaseIterable, Sendable {
     case tlsHandshakes
     case tlsResumptions
     case tlsFailures
+    case errorsClient
+    case errorsUpstream
+    case errorsProduct
 
     // Dispatcher
     case jobsSubmitted
@@ -118,7 +123,8 @@ package enum Counter: Int, CaseIterable, Sendable {
 
     package var definition: CellDefinition {
         switch self {
-        case .captured: CellDefinition([.edge], "captured", "Answers captured for audit")
+        case .captured:
+            CellDefinition([.edge, .dispatcher], "captured", "Answers captured for audit (edges) or handed in for one (dispatcher)")
         case .captureSent: CellDefinition([.edge], "capture_sent", "Captures written to the dispatcher's channel")
         case .droppedCaptureBacklog: .dropped([.edge], "capture_backlog")
         case .droppedEdgeLost: .dropped([.edge], "edge_lost")
@@ -162,6 +168,10 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .tlsHandshakes: CellDefinition([.edge], "tls_handshakes", "TLS connections that clients began, resumed ones included")
         case .tlsResumptions: CellDefinition([.edge], "tls_resumptions", "TLS connections of clients that resumed an earlier session")
         case .tlsFailures: CellDefinition([.edge], "tls_failures", "Handshakes of clients that failed or did not end in time")
+
+        case .errorsClient: .errors("client")
+        case .errorsUpstream: .errors("upstream")
+        case .errorsProduct: .errors("product")
 
         case .jobsSubmitted: CellDefinition([.dispatcher], "jobs_submitted", "Audits taken into the queue")
         case .jobsCompleted: CellDefinition([.dispatcher], "jobs_completed", "Audits finished, failed ones included")
@@ -230,6 +240,8 @@ package enum Gauge: Int, CaseIterable, Sendable {
     case queueSize
     case queueUsed
     case queueUsedBytes
+    /// Microseconds of the machine's monotonic clock, so that the age grows while the dispatcher hangs; 0 for none.
+    case queueOldest
     case runningJobs
     case workers
     case accepting
@@ -254,6 +266,8 @@ package enum Gauge: Int, CaseIterable, Sendable {
         case .queueSize: CellDefinition([.dispatcher], "queue_size", "Audits that may wait")
         case .queueUsed: CellDefinition([.dispatcher], "queue_used", "Audits that wait")
         case .queueUsedBytes: CellDefinition([.dispatcher], "queue_used_bytes", "Memory in use for waiting audits")
+        case .queueOldest:
+            CellDefinition([.dispatcher], "queue_oldest_age_seconds", unit: .ageSinceMicroseconds, "How long the first waiting audit has waited")
         case .runningJobs: CellDefinition([.dispatcher], "running_jobs", "Audits that run")
         case .workers: CellDefinition([.dispatcher], "workers", "Audits that can run at once now")
         case .accepting: CellDefinition([.dispatcher], "accepting", "1 while new audits are taken")
@@ -269,14 +283,22 @@ package enum Gauge: Int, CaseIterable, Sendable {
 
 /// How long things take, in buckets.
 package enum Histogram: Int, CaseIterable, Sendable {
-    /// From a request's last byte to the first byte of the answer.
+    /// From the first byte sent to the upstream to the first byte of its answer.
     case upstreamFirstByte
-    /// From a request's first byte to the answer's last.
+    /// From a request's head to the answer's last byte.
     case exchange
     /// From the capture's arrival at the dispatcher to its verdict.
     case auditWait
     /// The engine's part of it.
     case audit
+    /// From a request's head to that of its answer.
+    case firstByte
+    /// From the first byte sent to the upstream to the last one of its answer.
+    case upstream
+    /// What is left of the exchange without the upstream.
+    case overhead
+    /// From the end of the answer to its verdict.
+    case auditLag
 
     package var definition: CellDefinition {
         switch self {
@@ -287,14 +309,40 @@ package enum Histogram: Int, CaseIterable, Sendable {
         case .auditWait:
             CellDefinition([.dispatcher], "audit_wait_seconds", "Time from a capture's arrival to its outcome")
         case .audit: CellDefinition([.dispatcher], "audit_seconds", "Time of an audit in its engine")
+        case .firstByte: CellDefinition([.edge], "first_byte_seconds", "Time from a request's head to that of its answer")
+        case .upstream:
+            CellDefinition([.edge], "upstream_seconds", "Time from the first byte sent to the upstream to its last one")
+        case .overhead: CellDefinition([.edge], "overhead_seconds", "Time that TruthTable itself added to an exchange")
+        case .auditLag: CellDefinition([.dispatcher], "audit_lag_seconds", "Time from an answer's end to its verdict")
         }
     }
 
-    /// Upper bounds of the buckets in microseconds. A last bucket has no bound.
-    package static let bounds: [UInt64] = [
+    /// As many for each histogram.
+    package static let boundCount = 15
+
+    private static let common: [UInt64] = [
         1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
         10_000_000, 30_000_000, 120_000_000,
     ]
+
+    /// For what takes microseconds as a rule.
+    private static let fine: [UInt64] = [
+        10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 100_000, 250_000, 1_000_000, 10_000_000,
+    ]
+
+    /// Upper bounds of the buckets in microseconds. A last bucket has no bound.
+    package var bounds: [UInt64] { self == .overhead ? Self.fine : Self.common }
+
+    /// The first bucket whose bound a time does not exceed.
+    func bucket(for microseconds: UInt64) -> Int {
+        self == .overhead ? Self.bucket(for: microseconds, in: Self.fine) : Self.bucket(for: microseconds, in: Self.common)
+    }
+
+    private static func bucket(for microseconds: UInt64, in bounds: [UInt64]) -> Int {
+        var bucket = 0
+        while bucket < bounds.count, microseconds > bounds[bucket] { bucket += 1 }
+        return bucket
+    }
 }
 
 extension CellDefinition {
@@ -313,6 +361,12 @@ extension CellDefinition {
 
     fileprivate static func failed(_ reason: String) -> Self {
         Self([.dispatcher], "failed", label: ("reason", reason), "Captures whose audit ended without a verdict")
+    }
+
+    /// By who is to look: for the client its own requests that failed (4xx, left before the end), for the upstream its failures and
+    /// 5xx answers, for the product what it refused or failed itself.
+    fileprivate static func errors(_ origin: String) -> Self {
+        Self([.edge], "errors", label: ("origin", origin), "Exchanges that failed by whose fault it was")
     }
 
     fileprivate static func responses(_ statusClass: String) -> Self {

@@ -5,6 +5,8 @@
 // balanced at rest, through every crash: each process counts before it acts, and what a dead one left open is told by the
 // differences below and booked by the dispatcher.
 
+import CLinux
+
 /// The ledger at a moment. Read outcomes first and `captured` last: what moves meanwhile shows as under way, not as
 /// an outcome without a capture.
 package struct LedgerTotals: Equatable, Sendable {
@@ -63,13 +65,26 @@ package struct LedgerTotals: Equatable, Sendable {
 extension Scoreboard {
     package var ledger: LedgerTotals { LedgerTotals(self) }
 
-    /// Body of `GET /stats`.
-    package var statisticsJSON: String {
+    /// Body of `GET /stats`; `engine` is the one that audits.
+    package func statisticsJSON(engine: String) -> String {
         let pool =
             "{\"name\":\"audit\",\"workers\":\(sum(.workers)),\"queue_size\":\(sum(.queueSize)),"
             + "\"queue_used\":\(sum(.queueUsed)),\"submitted\":\(sum(.jobsSubmitted)),\"completed\":\(sum(.jobsCompleted)),"
             + "\"failed\":\(sum(.jobsFailed)),\"running\":\(sum(.accepting) > 0)}"
-        return "{\"audit_pool\":\(pool),\"ledger\":\(ledger.json)}"
+        return "{\"audit_pool\":\(pool),\"queue_oldest_age_ms\":\(oldestAgeMilliseconds),\"engines\":{\"\(engine)\":\(engineJSON)},\"ledger\":\(ledger.json)}"
+    }
+
+    private var oldestAgeMilliseconds: UInt64 {
+        UInt64(max(0, value(.queueOldest, at: .dispatcher))).age(at: cl_monotonic_ns() / 1000) / 1000
+    }
+
+    private var engineJSON: String {
+        let runs = sum(.engineRuns)
+        let microseconds = sum(.engineTime)
+        let scored = sum(.scoredAudits)
+        let average = scored > 0 ? String(PrometheusText.decimal(sum(.trustScoreSum) / scored, 6).dropLast(5)) : "null"
+        return "{\"runs\":\(runs),\"busy_ms\":\(microseconds / 1000),\"verdicts\":\(sum(.audited)),"
+            + "\"scored\":\(scored),\"average_score\":\(average)}"
     }
 
     // MARK: What the successor of a dead process books
@@ -101,7 +116,8 @@ extension Scoreboard {
             .droppedShutdown, .droppedMalformed, .failedTimeout, .failedEngineError, .failedDispatcherLost,
             .failedAuditorLost, .quarantined,
         ]
-        return difference(sum(.received), outcomes.reduce(0) { $0 &+ value($1, at: .dispatcher) })
+        // What it counts as captured was handed in by clients.
+        return difference(sum(.received) &+ value(.captured, at: .dispatcher), outcomes.reduce(0) { $0 &+ value($1, at: .dispatcher) })
     }
 
     /// Captures that began to wait and did not end.
@@ -112,6 +128,11 @@ extension Scoreboard {
 
 /// 0 rather than below it.
 private func difference(_ a: UInt64, _ b: UInt64) -> UInt64 { a > b ? a - b : 0 }
+
+extension UInt64 {
+    /// What has passed since this point in time; 0 stands for no point.
+    func age(at now: UInt64) -> UInt64 { self == 0 ? 0 : difference(now, self) }
+}
 
 extension Scoreboard {
     /// For health: `up` when audits can run, `engine_down` when they can and an engine of theirs cannot be reached or keeps failing,

@@ -1,4 +1,5 @@
 // The scoreboard in Prometheus' text format 0.0.4 (content type `text/plain; version=0.0.4`).
+import CLinux
 
 extension Scoreboard {
     /// Every counter, gauge and histogram of every place where a process ever lived. A family is shown as a whole, with
@@ -41,16 +42,22 @@ extension Scoreboard {
             let definition = gauge.definition
             text.family(definition.family, "gauge", definition.help)
             for place in owned(definition) {
-                text.sample(definition.family, place, value: String(value(gauge, at: place)))
+                text.sample(definition.family, place, value: Self.shown(gauge, value(gauge, at: place)))
             }
         }
 
         for histogram in Histogram.allCases {
             let definition = histogram.definition
             text.family(definition.family, "histogram", definition.help)
-            for place in owned(definition) { text.histogram(definition.family, place, value(histogram, at: place)) }
+            for place in owned(definition) { text.histogram(histogram, place, value(histogram, at: place)) }
         }
         return text.text
+    }
+
+    private static func shown(_ gauge: Gauge, _ value: Int) -> String {
+        guard gauge.definition.unit == .ageSinceMicroseconds else { return String(value) }
+        let age = UInt64(max(0, value)).age(at: cl_monotonic_ns() / 1000)
+        return PrometheusText.decimal(age, 6)
     }
 
     /// For the edges that ever were.
@@ -65,7 +72,7 @@ extension Scoreboard {
     }
 }
 
-private struct PrometheusText {
+struct PrometheusText {
     private(set) var text = ""
 
     mutating func family(_ name: String, _ type: String, _ help: String) {
@@ -91,11 +98,13 @@ private struct PrometheusText {
         sample(definition.family + "_total", place, labels, value: shown)
     }
 
-    mutating func histogram(_ name: String, _ place: Place, _ distribution: Scoreboard.Distribution) {
+    mutating func histogram(_ histogram: Histogram, _ place: Place, _ distribution: Scoreboard.Distribution) {
+        let name = histogram.definition.family
+        let bounds = histogram.bounds
         var cumulated: UInt64 = 0
         for (bucket, count) in distribution.buckets.enumerated() {
             cumulated &+= count
-            let bound = bucket < Histogram.bounds.count ? Self.seconds(Histogram.bounds[bucket]) : "+Inf"
+            let bound = bucket < bounds.count ? Self.seconds(bounds[bucket]) : "+Inf"
             sample(name + "_bucket", place, [("le", bound)], value: String(cumulated))
         }
         sample(name + "_sum", place, value: Self.decimal(distribution.sumMicroseconds, 6))

@@ -184,14 +184,14 @@ package struct Scoreboard: @unchecked Sendable {  // only atomics are behind the
     package func value(_ histogram: Histogram, at place: Place) -> Distribution {
         let slot = slotCells(place)
         let first = Layout.cell(histogram)
-        let buckets = (0...Histogram.bounds.count).map { slot[first + $0].load(ordering: .relaxed) }
-        let sum = slot[first + Histogram.bounds.count + 1].load(ordering: .relaxed)
+        let buckets = (0...Histogram.boundCount).map { slot[first + $0].load(ordering: .relaxed) }
+        let sum = slot[first + Histogram.boundCount + 1].load(ordering: .relaxed)
         return Distribution(buckets: buckets, sumMicroseconds: sum)
     }
 
     /// Over all places.
     package func sum(_ histogram: Histogram) -> Distribution {
-        let none = Distribution(buckets: Array(repeating: 0, count: Histogram.bounds.count + 1), sumMicroseconds: 0)
+        let none = Distribution(buckets: Array(repeating: 0, count: Histogram.boundCount + 1), sumMicroseconds: 0)
         return Place.all.reduce(into: none) { total, place in
             let here = value(histogram, at: place)
             for index in total.buckets.indices { total.buckets[index] &+= here.buckets[index] }
@@ -240,7 +240,7 @@ enum Layout {
         let names =
             Counter.allCases.map(\.definition.name) + EdgeCounter.allCases.map(\.definition.name)
             + Gauge.allCases.map(\.definition.name) + Histogram.allCases.map(\.definition.name)
-            + Histogram.bounds.map(String.init) + Place.Group.allCases.map { "\($0.rawValue) \($0.count)" }
+            + Histogram.allCases.flatMap(\.bounds).map(String.init) + Place.Group.allCases.map { "\($0.rawValue) \($0.count)" }
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in names.joined(separator: "\n").utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return hash

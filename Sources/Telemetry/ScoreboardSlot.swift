@@ -48,11 +48,8 @@ package struct ScoreboardSlot {
 
     package func observe(_ histogram: Histogram, microseconds: UInt64) {
         let first = Layout.cell(histogram)
-        let bounds = Histogram.bounds
-        var bucket = 0
-        while bucket < bounds.count, microseconds > bounds[bucket] { bucket += 1 }
-        add(first + bucket, 1)
-        add(first + bounds.count + 1, microseconds)
+        add(first + histogram.bucket(for: microseconds), 1)
+        add(first + Histogram.boundCount + 1, microseconds)
     }
 
     package func value(_ counter: Counter) -> UInt64 { cells[Layout.cell(counter)].load(ordering: .relaxed) }

@@ -30,7 +30,8 @@ enum JobInbox {
             query: target.count > 1 ? String(target[1]) : "", requestContentType: request["content-type"], requestContentEncoding: request["content-encoding"],
             responseContentType: response["content-type"], responseContentEncoding: response["content-encoding"], status: Int(capture.head.status),
             requestBody: bytes(capture.requestBody), responseBody: bytes(capture.responseBody),
-            requestTruncated: capture.head.flags.contains(.requestTruncated), responseTruncated: capture.head.flags.contains(.responseTruncated))
+            requestTruncated: capture.head.flags.contains(.requestTruncated), responseTruncated: capture.head.flags.contains(.responseTruncated),
+            isSubmission: capture.head.flags.contains(.submitted), traceID: capture.head.traceIDText)
     }
 
     private static func text(_ span: RawSpan) -> String { span.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }

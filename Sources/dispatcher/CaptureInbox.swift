@@ -14,7 +14,8 @@ enum CaptureInbox {
                 log.info(
                     "Captured response",
                     [
-                        "request_id": .string(text(capture.requestID)), "status": .number(capture.head.status),
+                        "request_id": .string(text(capture.requestID)), "trace_id": .string(capture.head.traceIDText),
+                        "span_id": .string(capture.head.spanIDText), "status": .number(capture.head.status),
                         "body_size": .number(capture.head.responseBodyBytes), "duration": .duration(.microseconds(Int64(capture.head.durationMicroseconds))),
                     ])
             }

@@ -39,6 +39,10 @@ struct Dispatch: ~Copyable {
     private(set) var queue = JobQueue()
     private(set) var leases: Leases
     private(set) var auditors = Auditors()
+    var index: AuditIndex
+    var waits = Waits()
+    /// For edges that asked; taken by the shell.
+    var replies: [QueryReply] = []
     private var losses = CaptureLosses()
     private var facts = LogFacts()
     private let sampling: Sampling
@@ -59,6 +63,7 @@ struct Dispatch: ~Copyable {
         jobs = JobTable(limit: limits.workers + limits.queueJobs, byteLimit: limits.queueBytes)
         events = EventRing(epoch: epoch, countLimit: limits.events, byteLimit: limits.eventBytes)
         leases = Leases(limit: limits.auditLimit, epoch: epoch)
+        index = AuditIndex(endedLimit: limits.events)
         sampling = Sampling(rate: limits.samplingRate)
     }
 
@@ -84,23 +89,41 @@ struct Dispatch: ~Copyable {
             ledger.book(.dropped(.malformed))
             return .malformed
         }
+        return take(capture, payload, edge, isSampled: sampling.takes(capture.requestID), at: moment)
+    }
+
+    /// A capture that is whole and counted becomes a job, or is refused.
+    mutating func take(_ capture: borrowing CaptureFacts, _ payload: RawSpan, _ edge: UInt16, isSampled: Bool, at moment: Moment) -> Submission {
         guard drainUntil == nil else {
-            ledger.book(.dropped(.shutdown))
+            refuse(capture, .dropped(.shutdown), .dropped, reason: DropReason.shutdown.rawValue)
             return .isStopped
         }
-        guard sampling.takes(capture.requestID) else {
-            ledger.book(.skipped(.sampledOut))
+        guard isSampled else {
+            refuse(capture, .skipped(.sampledOut), .skipped, reason: SkipReason.sampledOut.rawValue)
             return .sampledOut
         }
         guard let (id, started) = hold(capture, payload, edge, moment) else {
-            ledger.book(.dropped(.queueFull))
+            refuse(capture, .dropped(.queueFull), .dropped, reason: DropReason.queueFull.rawValue)
             facts.addQueueFull(capture.requestID, at: moment)
             return .queueIsFull
         }
         ledger.book(.entered)
         queue.append(id)
-        emit(.auditStarted, wall: moment.wall, job: id, json: started)
+        emit(.auditStarted, wall: moment.wall, json: started)
         return .queued(id)
+    }
+
+    /// An outcome without a job.
+    private mutating func refuse(_ capture: borrowing CaptureFacts, _ outcome: Outcome, _ status: AuditStatus, reason: String) {
+        ledger.book(outcome)
+        end(requestID: text(capture.requestID), auditID: text(capture.auditID), .refused(status, reason: reason))
+    }
+
+    private mutating func end(requestID: String, auditID: String, _ state: AuditIndex.State) {
+        // Where no event tells, it is known as long as the next one is.
+        let event = if case .told(_, let event) = state { event } else { events.last + 1 }
+        index.end(requestID: requestID, auditID: auditID, state, event: event, first: events.first)
+        answerWaits(for: [auditID, requestID])
     }
 
     /// Keeps a capture; nil when there is no room.
@@ -113,10 +136,13 @@ struct Dispatch: ~Copyable {
         let requestID = text(capture.requestID)
         let auditID = text(capture.auditID)
         let job = AuditJob(
-            requestID: requestID, auditID: auditID, responseBytes: capture.responseBytes, edge: edge, received: moment, capture: chain)
+            requestID: requestID, auditID: auditID, responseBytes: capture.responseBytes, answeredMilliseconds: capture.answeredMilliseconds, edge: edge,
+            received: moment, capture: chain)
         guard let id = jobs.insert(job) else { return nil }
+        index.add(id, requestID: requestID, auditID: auditID)
         let started = Notices.started(
-            requestID: requestID, auditID: auditID, responseBytes: capture.responseBytes, path: Notices.path(of: capture.target), at: moment.wall)
+            requestID: requestID, auditID: auditID, responseBytes: capture.responseBytes, path: Notices.path(of: capture.target), traceID: capture.traceID,
+            at: moment.wall)
         return (id, started)
     }
 
@@ -182,7 +208,7 @@ struct Dispatch: ~Copyable {
         guard let lease = answered(result.lease, place, generation) else { return }
         switch result.outcome {
         case .completed: complete(lease.job, result, at: moment)
-        case .skipped: skip(lease.job, SkipReason(rawValue: result.reason) ?? .notAuditable, at: moment)
+        case .skipped: skip(lease.job, SkipReason(rawValue: result.reason) ?? .notAuditable, detail: result.detail, at: moment)
         case .failed: fail(lease.job, result.reason == FailureReason.timeout.rawValue ? .timeout : .engineError, detail: result.detail, at: moment)
         }
     }
@@ -312,7 +338,7 @@ struct Dispatch: ~Copyable {
     /// When `alarm` has something to do. Ringing at other times does no harm.
     mutating func nextAlarm() -> Instant? {
         let drain = jobs.count > 0 ? drainUntil : nil
-        let next = min(leases.nextAlarm() ?? .distantFuture, auditors.nextAlarm ?? .distantFuture, drain ?? .distantFuture)
+        let next = min(leases.nextAlarm() ?? .distantFuture, auditors.nextAlarm ?? .distantFuture, waits.nextAlarm ?? .distantFuture, drain ?? .distantFuture)
         return next == .distantFuture ? nil : next
     }
 
@@ -326,6 +352,7 @@ struct Dispatch: ~Copyable {
             if let index = auditors.find(lease.place, lease.generation) { auditors.settle(lease, at: index) }
         }
         if let drainUntil, drainUntil <= moment.now { dropAll(at: moment) }
+        answerDueWaits(at: moment.now)
     }
 
     /// Takes nothing new from now on; what is held may finish until `limit`, then it is dropped. A second call can only
@@ -355,21 +382,22 @@ struct Dispatch: ~Copyable {
             return fail(id, .engineError, detail: "the audit engine's result is no object or too large", at: moment)
         }
         guard let job = jobs.remove(id) else { return }
-        ledger.settle(.audited, AuditTiming(wait: job.received.now.duration(to: moment.now), engineMicroseconds: result.processingMicroseconds))
+        let lag: Duration? = job.answeredMilliseconds == 0 ? nil : .milliseconds(Int64(clamping: moment.wall.lessOrZero(job.answeredMilliseconds)))
+        ledger.settle(.audited, AuditTiming(wait: job.received.now.duration(to: moment.now), engineMicroseconds: result.processingMicroseconds, lag: lag))
         if let score = result.scoreTenths {
             ledger.book(.scored)
             ledger.book(.scoreTenths, UInt64(score))
         }
-        emit(.auditComplete, wall: moment.wall, job: id, json: result.json)
+        announce(.auditComplete, .completed, job, result.json, at: moment)
         log(.auditCompleted(
             requestID: job.requestID, scoreTenths: result.scoreTenths, grade: result.grade, milliseconds: result.processingMicroseconds / 1000))
     }
 
-    private mutating func skip(_ id: JobID, _ reason: SkipReason, at moment: Moment) {
+    private mutating func skip(_ id: JobID, _ reason: SkipReason, detail: String, at moment: Moment) {
         guard let job = jobs.remove(id) else { return }
         ledger.settle(.skipped(reason), AuditTiming(wait: job.received.now.duration(to: moment.now)))
-        let json = Notices.skipped(requestID: job.requestID, auditID: job.auditID, reason: reason, at: moment.wall)
-        emit(.auditSkipped, wall: moment.wall, job: id, json: json)
+        let json = Notices.skipped(requestID: job.requestID, auditID: job.auditID, reason: reason, detail: Notices.detail(detail), at: moment.wall)
+        announce(.auditSkipped, .skipped, job, json, at: moment)
         log(.auditSkipped(requestID: job.requestID, reason: reason))
     }
 
@@ -377,31 +405,40 @@ struct Dispatch: ~Copyable {
         guard let job = jobs.remove(id) else { return }
         ledger.settle(.failed(reason), AuditTiming(wait: job.received.now.duration(to: moment.now)))
         let error = Notices.sentence(reason, detail: Notices.detail(detail))
-        announceFailure(job, id, error, reason.rawValue, at: moment)
+        announceFailure(job, .failed, error, reason.rawValue, at: moment)
         log(.auditFailed(requestID: job.requestID, reason: reason, error: error))
     }
 
     private mutating func quarantine(_ id: JobID, signal: UInt8, at moment: Moment) {
         guard let job = jobs.remove(id) else { return }
         ledger.settle(.quarantined, AuditTiming(wait: job.received.now.duration(to: moment.now)))
-        announceFailure(job, id, Notices.quarantineSentence(signal: signal), "quarantined", at: moment)
+        announceFailure(job, .quarantined, Notices.quarantineSentence(signal: signal), AuditStatus.quarantined.rawValue, at: moment)
         log(.quarantined(requestID: job.requestID, signal: signal))
     }
 
     private mutating func shutDown(_ id: JobID, at moment: Moment) {
         guard let job = jobs.remove(id) else { return }
         ledger.settle(.dropped(.shutdown), AuditTiming(wait: job.received.now.duration(to: moment.now)))
-        announceFailure(job, id, Notices.shutdownSentence, DropReason.shutdown.rawValue, at: moment)
+        announceFailure(job, .dropped, Notices.shutdownSentence, DropReason.shutdown.rawValue, at: moment)
         log(.droppedAtShutdown(requestID: job.requestID))
     }
 
-    private mutating func announceFailure(_ job: borrowing AuditJob, _ id: JobID, _ error: String, _ reason: String, at moment: Moment) {
+    private mutating func announceFailure(_ job: borrowing AuditJob, _ status: AuditStatus, _ error: String, _ reason: String, at moment: Moment) {
         let json = Notices.failed(requestID: job.requestID, auditID: job.auditID, error: error, reason: reason, at: moment.wall)
-        emit(.auditFailed, wall: moment.wall, job: id, json: json)
+        announce(.auditFailed, status, job, json, at: moment)
     }
 
-    private mutating func emit(_ kind: EventKind, wall: UInt64, job: JobID, json: [UInt8]) {
-        if events.append(kind, wall: wall, job: job, json: json) { ledger.book(.events) }
+    /// Tells dashboards and whoever waits for it.
+    private mutating func announce(_ kind: EventKind, _ status: AuditStatus, _ job: borrowing AuditJob, _ json: [UInt8], at moment: Moment) {
+        let isTold = emit(kind, wall: moment.wall, status: status, json: json)
+        end(requestID: job.requestID, auditID: job.auditID, isTold ? .told(status, event: events.last) : .refused(status, reason: ""))
+    }
+
+    @discardableResult
+    private mutating func emit(_ kind: EventKind, wall: UInt64, status: AuditStatus? = nil, json: [UInt8]) -> Bool {
+        guard events.append(kind, wall: wall, status: status, json: json) else { return false }
+        ledger.book(.events)
+        return true
     }
 
     /// Dashboards get the bytes as they are; whether all of it is JSON is the auditor's promise.
@@ -416,6 +453,11 @@ struct Dispatch: ~Copyable {
 
     private mutating func log(_ fact: LogFact) {
         if !facts.add(fact) { ledger.book(.unloggedFacts) }
+    }
+
+    /// When the job came in that has waited longest for an auditor.
+    var oldestWaiting: Instant? {
+        [queue.trusted.first, queue.suspects.first].compactMap { $0 }.compactMap { jobs.with($0) { $0.received.now } }.min()
     }
 
     /// What `/stats` shows of the pool (FEATURES W3).

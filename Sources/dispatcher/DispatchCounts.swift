@@ -7,6 +7,7 @@ extension Booking {
     var counter: Counter? {
         switch self {
         case .received, .droppedChannelLost: nil
+        case .submitted: .captured
         case .entered: .pendingEntered
         case .left: .pendingLeft
         case .audited: .audited
@@ -53,12 +54,14 @@ extension Dispatch {
         for timing in ledger.takeTimings() {
             slot.observe(.auditWait, timing.wait)
             if let engine = timing.engineMicroseconds { slot.observe(.audit, microseconds: UInt64(engine)) }
+            if let lag = timing.lag { slot.observe(.auditLag, lag) }
         }
         let statistics = self.statistics
         slot.set(.workers, statistics.workers)
         slot.set(.queueSize, statistics.queueSize)
         slot.set(.queueUsed, statistics.queueUsed)
         slot.set(.queueUsedBytes, jobs.bytes)
+        slot.set(.queueOldest, oldestWaiting.map { Int(clamping: $0.nanoseconds / 1000) } ?? 0)
         slot.set(.runningJobs, statistics.running)
         slot.set(.accepting, statistics.accepting ? 1 : 0)
         slot.set(.ringEvents, events.count)

@@ -16,6 +16,8 @@ struct DispatcherRole: RoleLogic, ~Copyable {
     private let birth: Birth
     private var dispatch: Dispatch
     private var peers: [Peer] = []
+    /// Edges that ask: heard at the end of the turn, when all captures that came before the question have been read.
+    private var asking: [(Peer, Readiness)] = []
     private var nextSlot: UInt32 = 0
     /// Frames that wait for peers; the channels' own limits come first.
     private let outboxPool = BlockPool(limitBytes: 256 << 20)
@@ -58,7 +60,7 @@ struct DispatcherRole: RoleLogic, ~Copyable {
         switch attach.kind {
         case .capture: dispatch.edgeAttached(number, generation: attach.generation)
         case .audit: dispatch.auditorAttached(number, generation: attach.generation, at: moment)
-        case .event, .control: break
+        case .event, .query, .control: break
         }
     }
 
@@ -67,7 +69,7 @@ struct DispatcherRole: RoleLogic, ~Copyable {
         let number = UInt16(truncatingIfNeeded: place.number)
         switch ended.kind {
         // An edge's successor says what was lost in its first message.
-        case .capture, .event, .control: break
+        case .capture, .event, .query, .control: break
         case .audit:
             let byNumber = PeerEnded(kind: .audit, peer: number, generation: ended.generation, signal: ended.signal, ordered: ended.ordered)
             dispatch.peerEnded(byNumber, at: moment)
@@ -76,12 +78,13 @@ struct DispatcherRole: RoleLogic, ~Copyable {
 
     mutating func handle(_ token: Token, _ readiness: Readiness) {
         guard let peer = peers.first(where: { $0.token == token }) else { return }
+        if peer.kind == .query { return asking.append((peer, readiness)) }
         let end =
             switch peer.kind {
             case .capture: CaptureInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment, birth.log)
             case .audit: ResultInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment)
             case .event: EventOutbox.receive(from: peer, readiness, in: birth.loop, ring: dispatch.events)
-            case .control: ChannelEnd?.none
+            case .query, .control: ChannelEnd?.none
             }
         if let end { ended(peer, end) }
     }
@@ -92,6 +95,7 @@ struct DispatcherRole: RoleLogic, ~Copyable {
         switch peer.kind {
         case .capture: dispatch.edgeChannelEnded(peer.number, generation: peer.generation)
         case .audit: dispatch.channelEnded(peer.number, generation: peer.generation, at: moment)
+        case .query: dispatch.queryChannelEnded(peer.number, generation: peer.generation)
         case .event, .control: break
         }
     }
@@ -104,10 +108,12 @@ struct DispatcherRole: RoleLogic, ~Copyable {
 
     mutating func turnEnded() {
         beginDrainOnceRead()
+        hearQueries()
         // Counts go to the scoreboard before anything that follows from them leaves the process, and again after the
         // attempts are counted.
         JobOutbox.assign(from: &dispatch, to: peers, at: birth.loop.now)
         dispatch.takeCounts(into: birth.slot)
+        AnswerOutbox.send(dispatch.takeReplies(), to: peers)
         var broken: [(Peer, ChannelEnd)] = []
         for peer in peers {
             if peer.kind == .event { EventOutbox.fill(peer, from: dispatch.events) }
@@ -118,6 +124,14 @@ struct DispatcherRole: RoleLogic, ~Copyable {
         if let next = dispatch.nextAlarm(), next < scheduledAlarm ?? .distantFuture {
             scheduledAlarm = next
             birth.loop.schedule(Self.alarmToken, at: next)
+        }
+    }
+
+    private mutating func hearQueries() {
+        let asked = asking
+        asking.removeAll(keepingCapacity: true)
+        for (peer, readiness) in asked {
+            if let end = QueryInbox.receive(from: peer, readiness, in: birth.loop, into: &dispatch, at: moment) { ended(peer, end) }
         }
     }
 

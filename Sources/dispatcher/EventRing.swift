@@ -13,7 +13,7 @@ struct EventRing: ~Copyable {
         var length = 0
         var kind = EventKind.auditStarted
         var wall: UInt64 = 0
-        var job: JobID?
+        var status: AuditStatus?
     }
 
     /// The dispatcher's incarnation.
@@ -44,7 +44,7 @@ struct EventRing: ~Copyable {
     var first: UInt64 { last + 1 - UInt64(count) }
 
     /// Numbers and keeps an event; false when its JSON is empty or too long.
-    mutating func append(_ kind: EventKind, wall: UInt64, job: JobID? = nil, json: [UInt8]) -> Bool {
+    mutating func append(_ kind: EventKind, wall: UInt64, status: AuditStatus? = nil, json: [UInt8]) -> Bool {
         guard !json.isEmpty, json.count <= Self.mostEventBytes else { return false }
         if count == entries.count { forgetOldest() }
         var offset = place(for: json.count)
@@ -58,7 +58,7 @@ struct EventRing: ~Copyable {
         last += 1
         count += 1
         bytes += json.count
-        entries[index(of: last)] = Entry(offset: offset, length: json.count, kind: kind, wall: wall, job: job)
+        entries[index(of: last)] = Entry(offset: offset, length: json.count, kind: kind, wall: wall, status: status)
         return true
     }
 
@@ -70,10 +70,10 @@ struct EventRing: ~Copyable {
         return body(Event(epoch: epoch, sequence: sequence, kind: entry.kind, milliseconds: entry.wall, json: json.bytes))
     }
 
-    /// The job that an event is about: for whoever waits for one job.
-    func job(of sequence: UInt64) -> JobID? {
+    /// How the audit ended whose end the event tells.
+    func status(of sequence: UInt64) -> AuditStatus? {
         guard sequence >= first, sequence <= last else { return nil }
-        return entries[index(of: sequence)].job
+        return entries[index(of: sequence)].status
     }
 
     /// Where a subscriber goes on.

@@ -31,6 +31,8 @@ struct JobLine {
 
     var isEmpty: Bool { count == 0 }
 
+    var first: JobID? { isEmpty ? nil : ring[head] }
+
     /// From first to last.
     var all: [JobID] { (0..<count).map { ring[(head + $0) & (ring.count - 1)] } }
 

@@ -13,6 +13,8 @@ struct AuditJob: ~Copyable {
     let auditID: String
     /// The whole answer's size, captured or not.
     let responseBytes: UInt64
+    /// When the answer ended, wall clock; 0 where there was none.
+    let answeredMilliseconds: UInt64
     /// Place of the edge that captured it.
     let edge: UInt16
     let received: Moment

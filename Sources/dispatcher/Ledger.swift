@@ -37,6 +37,8 @@ enum Outcome: Equatable {
 /// capture open that was settled, which a successor books, and never an outcome without a capture.
 enum Booking: Int, CaseIterable {
     case received
+    /// Handed in by a client instead of captured.
+    case submitted
     /// A job was accepted. What is pending is the difference from `left`.
     case entered
 
@@ -85,6 +87,8 @@ struct AuditTiming: Equatable {
     let wait: Duration
     /// The engine's part, if it said so.
     var engineMicroseconds: UInt32?
+    /// From the answer's end to its verdict.
+    var lag: Duration?
 }
 
 /// The counts of this dispatcher's life. They only grow.
@@ -137,8 +141,8 @@ struct Ledger {
             &+ self[.failedEngineError] &+ self[.failedAuditorLost] &+ self[.quarantined]
     }
 
-    /// The promise of DESIGN §3: each received capture has one outcome or is pending.
-    var isBalanced: Bool { self[.received] == settled &+ pending }
+    /// The promise of DESIGN §3: whatever came in has one outcome or is pending.
+    var isBalanced: Bool { self[.received] &+ self[.submitted] == settled &+ pending }
 }
 
 extension UInt64 {

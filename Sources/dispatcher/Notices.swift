@@ -9,7 +9,7 @@ enum Notices {
     /// Of an auditor's words about a failure.
     static let mostDetailBytes = 1024
 
-    static func started(requestID: String, auditID: String, responseBytes: UInt64, path: String, at wall: UInt64) -> [UInt8] {
+    static func started(requestID: String, auditID: String, responseBytes: UInt64, path: String, traceID: String, at wall: UInt64) -> [UInt8] {
         var json = JSONWriter()
         json.beginObject()
         json.member("request_id", requestID)
@@ -17,15 +17,17 @@ enum Notices {
         json.member("response_size", responseBytes)
         json.member("timestamp", wall)
         json.member("path", path)
+        if !traceID.isEmpty { json.member("trace_id", traceID) }
         json.endObject()
         return json.bytes
     }
 
-    static func skipped(requestID: String, auditID: String, reason: SkipReason, at wall: UInt64) -> [UInt8] {
+    static func skipped(requestID: String, auditID: String, reason: SkipReason, detail: String, at wall: UInt64) -> [UInt8] {
         var json = JSONWriter()
         json.beginObject()
         json.member("request_id", requestID)
         json.member("audit_id", auditID)
+        if !detail.isEmpty { json.member("error", detail) }
         json.member("reason", reason.rawValue)
         json.member("timestamp", wall)
         json.endObject()
@@ -42,6 +44,29 @@ enum Notices {
         json.member("timestamp", wall)
         json.endObject()
         return json.bytes
+    }
+
+    // MARK: For whoever asked
+
+    /// How things stand with an audit of which no event tells.
+    static func standing(_ status: String, _ record: AuditIndex.Record, reason: String = "") -> [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("status", status)
+        json.member("request_id", record.requestID)
+        json.member("audit_id", record.auditID)
+        if !reason.isEmpty { json.member("reason", reason) }
+        json.endObject()
+        return json.bytes
+    }
+
+    /// An event's object with the audit's status as its first member.
+    static func told(_ status: AuditStatus, _ object: RawSpan) -> [UInt8] {
+        let begin = "{\"status\":\"\(status.rawValue)\""
+        return object.withUnsafeBytes { bytes in
+            let members = bytes.dropFirst()
+            return Array(begin.utf8) + (members.first == UInt8(ascii: "}") ? [] : [UInt8(ascii: ",")]) + members
+        }
     }
 
     /// A path as people know it: without the query, cut, no UTF-8 errors.

@@ -28,12 +28,13 @@ final class Peer {
     func flush(in loop: Loop) -> ChannelEnd? { channel.flush(in: loop) }
 
     /// Bytes that may wait for a peer. An auditor has at most its credits' jobs to come; a subscriber that is slower than
-    /// this catches up from the ring.
+    /// this catches up from the ring, an edge that takes no answers gets no more of them.
     static func outboxLimit(_ kind: ChannelKind) -> Int {
         switch kind {
         case .capture, .control: 0
         case .audit: 16 << 20
         case .event: 4 << 20
+        case .query: 8 << 20
         }
     }
 }

@@ -70,6 +70,15 @@ extension Proxy {
         appendNumber("request_bytes", client.pointee.exchange.requestBytes, &sink)
         appendNumber("response_bytes", client.pointee.exchange.answerBytes, &sink)
         appendNumber("duration_us", duration / 1000, &sink)
+        if client.pointee.exchange.upstreamBegan > 0 { appendNumber("overhead_us", overheadNanoseconds(client) / 1000, &sink) }
+        if let context = client.pointee.exchange.trace.context {
+            sink.append(",\"trace_id\":\"")
+            sink.append(digitsOf: context.traceIDHigh)
+            sink.append(digitsOf: context.traceIDLow)
+            sink.append("\",\"span_id\":\"")
+            sink.append(digitsOf: context.spanID)
+            sink.append("\"")
+        }
         sink.append(",\"upstream\":\"")
         var name = targets[client.pointee.exchange.target].pointee.name
         name.withUTF8 { sink.append(UnsafeRawBufferPointer($0).bytes) }

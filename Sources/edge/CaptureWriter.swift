@@ -75,6 +75,14 @@ struct CaptureWriter: ~Copyable {
         head.responseBodyLength += UInt32(truncatingIfNeeded: kept)
     }
 
+    mutating func trace(_ trace: ExchangeTrace) {
+        guard let context = trace.context else { return }
+        head.traceIDHigh = context.traceIDHigh
+        head.traceIDLow = context.traceIDLow
+        head.spanID = context.spanID
+        head.parentSpanID = trace.parentSpanID
+    }
+
     mutating func mark(_ flags: CaptureFlags) { head.flags.formUnion(flags) }
 
     /// The head of an answer that the edge makes itself.

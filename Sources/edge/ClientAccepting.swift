@@ -63,6 +63,7 @@ extension Proxy {
             var connection = ClientConnection(
                 descriptor: number, isLoopback: isLoopback, isTrusted: isTrusted, address: address, addressLength: length, outputPool: outputPool,
                 capturePool: capturePool)
+            connection.isAdmin = listener == adminListener
             if let clientTLS {
                 do throws(TLSError) {
                     connection.tls = try TLSSession(accepting: clientTLS, descriptor: number)
@@ -107,7 +108,7 @@ extension Proxy {
     /// Too many connections or descriptors: clients wait in the backlog until some are gone.
     private func pauseListener(_ listener: Int32) {
         slot.add(.acceptPauses)
-        loop.modify(listener, [], Token(kind: EdgeToken.listener))
+        loop.modify(listener, [], Token(kind: EdgeToken.listener, slot: listener == adminListener ? 1 : 0))
         loop.schedule(Token(kind: EdgeToken.accept), after: .milliseconds(100))
     }
 

@@ -183,6 +183,7 @@ extension Proxy {
             return answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
         }
         if answerOwnPath(index, bytes) { return }
+        beginTrace(index, bytes.bytes)
         if capturesEnabled { beginCapture(index, bytes) }
         if settings.testMode, holdForTestMode(index, bytes) { return }
         forward(index, bytes, to: Self.mainTarget)
@@ -222,9 +223,10 @@ extension Proxy {
         client.pointee.exchange.requestIDLength = ExchangeName.length
     }
 
-    private mutating func beginCapture(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+    mutating func beginCapture(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let client = clients.at(index)
         let name = namer.next(milliseconds: wallClock.milliseconds(now))
+        client.pointee.exchange.auditName = name
         withUnsafeTemporaryAllocation(byteCount: ExchangeName.length, alignment: 1) { room in
             var sink = ByteSink(room)
             name.write("aud_", into: &sink)
@@ -234,6 +236,7 @@ extension Proxy {
                     acceptedMilliseconds: wallClock.milliseconds(now), without: redaction)
             }
         }
+        client.pointee.exchange.capture.trace(client.pointee.exchange.trace)
     }
 
     func withRequestID<R>(_ client: UnsafeMutablePointer<ClientConnection>, _ body: (UnsafeRawBufferPointer) -> R) -> R {
@@ -262,7 +265,13 @@ extension Proxy {
                         }
                         return bytes.count
                     }
-                    if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.requestBody(data, limit: captureLimit) }
+                    if client.pointee.exchange.isSubmission, client.pointee.exchange.requestBytes > UInt64(submissionLimit) {
+                        answerTooLong(index)
+                        return bytes.count
+                    }
+                    if client.pointee.exchange.capture.isActive {
+                        client.pointee.exchange.capture.requestBody(data, limit: client.pointee.exchange.isSubmission ? submissionLimit : captureLimit)
+                    }
                     if client.pointee.exchange.isHeld {
                         client.pointee.exchange.heldBody.append(data)
                     } else {
@@ -289,6 +298,10 @@ extension Proxy {
     /// The last byte of the request is on its way: from now on the upstream's time runs.
     mutating func requestEnded(_ index: Int) {
         let client = clients.at(index)
+        if client.pointee.exchange.isSubmission {
+            clientDeadlines[index] = .max
+            return submit(index)
+        }
         let upstream = client.pointee.exchange.upstream
         guard upstream >= 0 else { return }  // waits for an address
         clientDeadlines[index] = .max

@@ -23,6 +23,8 @@ struct ClientConnection: ~Copyable {
     /// Numeric, for X-Forwarded-For and the log.
     var address: InlineArray<46, UInt8>
     let addressLength: Int
+    /// It came by the port of the product's own paths.
+    var isAdmin = false
 
     /// Nil on a plain connection. See ClientTransport.
     var tls: TLSSession?
@@ -102,6 +104,14 @@ struct Exchange: ~Copyable {
     /// The request id in the text form that goes into heads, captures and logs.
     var requestID = InlineArray<64, UInt8>(repeating: 0)
     var requestIDLength = 0
+    /// Names the audit, where there is a capture.
+    var auditName = ExchangeName.none
+    var trace = ExchangeTrace()
+    /// The body is to be audited as it is (`POST /v1/audits`), and its client waits so long for the verdict.
+    var isSubmission = false
+    var submissionWait = Duration.zero
+    /// The dispatcher has been asked; 0 while it has not.
+    var query: UInt64 = 0
     /// The path, cut, for the line of a failure.
     var path = InlineArray<120, UInt8>(repeating: 0)
     var pathLength = 0
@@ -142,6 +152,10 @@ struct Exchange: ~Copyable {
         status = 0
         repetition.removeAll()
         if capture.isActive { capture.discard() }
+        auditName = .none
+        trace = ExchangeTrace()
+        isSubmission = false
+        query = 0
         logLine.removeAll()
         heldBody.removeAll()
         heldHead.removeAll()

@@ -17,21 +17,23 @@ struct EdgeRole: RoleLogic, ~Copyable {
     private static let logPatience: Duration = .seconds(1)
 
     private let birth: Birth
-    private let listener: Int32
+    private let listeners: [Int32]
     private var isListening = true
     private var proxy: Proxy
     private var attached: Attach?
+    private var attachedQueries: Attach?
     /// After the last exchange of a drain: until when the access log may still be written.
     private var logLimit: Instant?
 
     init(_ birth: Birth) throws(RoleFailure) {
         let settings = birth.settings
-        let listener = InheritedDescriptor.proxyListener.number(in: .edge) ?? -1
+        var listeners = [InheritedDescriptor.proxyListener.number(in: .edge) ?? -1]
+        if settings.adminPort != 0, let admin = InheritedDescriptor.adminListener.number(in: .edge) { listeners.append(admin) }
         let accessLog: AccessLog?
         let (clientTLS, upstreamTLS) = try Self.makeTLS(settings)
         do {
             accessLog = settings.accessLog == .off ? nil : try AccessLog(InheritedDescriptor.accessLog.number(in: .edge) ?? -1)
-            try birth.loop.add(listener, [.readable], Token(kind: EdgeToken.listener))
+            for (slot, listener) in listeners.enumerated() { try birth.loop.add(listener, [.readable], Token(kind: EdgeToken.listener, slot: UInt32(slot))) }
         } catch {
             throw RoleFailure("cannot begin: \(error)")
         }
@@ -48,8 +50,9 @@ struct EdgeRole: RoleLogic, ~Copyable {
         var proxy = Proxy(
             settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: upstreamTLS, resolver: resolver, accessLog: accessLog)
         proxy.clientTLS = clientTLS
+        proxy.adminListener = listeners.count > 1 ? listeners[1] : -1
         self.proxy = proxy
-        self.listener = listener
+        self.listeners = listeners
         self.birth = birth
     }
 
@@ -74,11 +77,22 @@ struct EdgeRole: RoleLogic, ~Copyable {
     // MARK: Peers
 
     mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor) {
+        if attach.kind == .query { return attachQueries(attach, descriptor) }
         guard attach.kind == .capture else { return }
         let token = Token(kind: EdgeToken.captures, generation: attach.generation)
         attached = attach
         if let error = proxy.captures.attach(attach, descriptor, in: birth.loop, token: token) {
             birth.log.error("Cannot use the capture channel", ["cause": .string("\(error)")])
+        }
+    }
+
+    private mutating func attachQueries(_ attach: Attach, _ descriptor: consuming Descriptor) {
+        do throws(SystemError) {
+            let token = Token(kind: EdgeToken.queries, generation: attach.generation)
+            proxy.answerUnanswered(try proxy.queries.attach(attach, descriptor, in: birth.loop, token: token))
+            attachedQueries = attach
+        } catch {
+            birth.log.error("Cannot use the query channel", ["cause": .string("\(error)")])
         }
     }
 
@@ -93,10 +107,13 @@ struct EdgeRole: RoleLogic, ~Copyable {
         switch token.kind {
         case EdgeToken.client: proxy.clientReady(token, readiness)
         case EdgeToken.upstream: proxy.upstreamReady(token, readiness)
-        case EdgeToken.listener: if isListening { proxy.accept(listener) }
+        case EdgeToken.listener: if isListening { proxy.accept(listeners[Int(token.slot)]) }
         case EdgeToken.captures:
             guard proxy.captures.isFor(token) else { return }
             captureChannelEnded(proxy.captures.handle(readiness, in: birth.loop))
+        case EdgeToken.queries:
+            guard proxy.queries.isFor(token) else { return }
+            queryChannelEnded(proxy.queriesReady(readiness))
         case EdgeToken.resolver: proxy.resolved()
         default: break
         }
@@ -108,15 +125,25 @@ struct EdgeRole: RoleLogic, ~Copyable {
             proxy.wallClock.adjust()
             proxy.sweep()
             birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
-        case EdgeToken.accept: if isListening { birth.loop.modify(listener, [.readable], Token(kind: EdgeToken.listener)) }
+        case EdgeToken.accept:
+            guard isListening else { return }
+            for (slot, listener) in listeners.enumerated() { birth.loop.modify(listener, [.readable], Token(kind: EdgeToken.listener, slot: UInt32(slot))) }
         default: break
         }
     }
 
     mutating func turnEnded() {
         proxy.continueReading()
+        // Captures first: a question about one must not overtake it.
         if !proxy.captures.isEmpty { captureChannelEnded(proxy.captures.flush(in: birth.loop)) }
+        queryChannelEnded(proxy.flushQueries())
         if !isListening, logLimit == nil, proxy.isIdle, proxy.captures.isEmpty { logLimit = birth.loop.now + Self.logPatience }
+    }
+
+    private mutating func queryChannelEnded(_ end: ChannelEnd?) {
+        guard let end, let attachedQueries else { return }
+        birth.channelEnded(attachedQueries, end)
+        self.attachedQueries = nil
     }
 
     private mutating func captureChannelEnded(_ end: ChannelEnd?) {
@@ -131,9 +158,11 @@ struct EdgeRole: RoleLogic, ~Copyable {
 
     mutating func drain(until limit: Instant) {
         isListening = false
-        proxy.beginDraining(listener)
-        birth.loop.remove(listener)
-        close(listener)
+        proxy.beginDraining(listeners)
+        for listener in listeners {
+            birth.loop.remove(listener)
+            close(listener)
+        }
     }
 
     /// The sweep's alarm asks again and again.

@@ -41,10 +41,15 @@ extension Proxy {
         let client = clients.at(index)
         let target = targets[client.pointee.exchange.target]
         var sink = ByteSink(scratch)
-        target.pointee.basePath.withUnsafeBytes { sink.appendRequestLine(requestHead, bytes, prefix: $0.bytes) }
+        if client.pointee.exchange.target == Self.broadcasterTarget {
+            sink.appendRequestLine(requestHead, bytes, pathOffset: pathPrefix.count)
+        } else {
+            target.pointee.basePath.withUnsafeBytes { sink.appendRequestLine(requestHead, bytes, prefix: $0.bytes) }
+        }
         target.pointee.hostField.withUnsafeBytes { sink.appendField("Host", $0.bytes) }
         let mayAdd = client.pointee.isTrusted || !trustIsListed
-        sink.appendFields(requestHead, bytes, except: mayAdd ? Self.requestFields : Self.untrustedFields)
+        let replaced = mayAdd ? Self.requestFields : Self.untrustedFields
+        sink.appendFields(requestHead, bytes, except: settings.traceContext ? replaced.with(.traceparent).with(.tracestate) : replaced)
 
         sink.append("X-Forwarded-For: ")
         var next = mayAdd ? requestHead.firstIndex(of: .xForwardedFor) : nil
@@ -59,6 +64,7 @@ extension Proxy {
         sink.append("\r\nX-Request-ID: ")
         withRequestID(client) { sink.append($0.bytes) }
         sink.append("\r\n")
+        appendTrace(client, bytes, &sink)
         if !requestHead.contains(.userAgent) { sink.append("User-Agent: TruthTable-Proxy/1.0\r\n") }
         switch requestHead.framing {
         case .none: if let length = requestHead.contentLength { sink.appendField("Content-Length", decimal: length) }
@@ -104,7 +110,7 @@ extension Proxy {
             _ = appendUpstream(upstream, data)
         } else {
             let (sent, isComplete) = connection.pointee.output.send(to: connection.pointee.descriptor, followedBy: data)
-            if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
+            if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = Instant.now.nanoseconds }
             runClock(upstream)
             if case .broken(let code) = sent { return upstreamFailed(upstream, SystemError.text(code)) }
             if !isComplete { upstreamFailed(upstream, "no memory left for requests") }
@@ -143,7 +149,8 @@ extension Proxy {
         connection.pointee.answer = BodyReader(answerHead.framing)
         client.pointee.exchange.status = answerHead.status
         client.pointee.exchange.answerBegan = true
-        slot.observe(.upstreamFirstByte, microseconds: (now &- client.pointee.exchange.began) / 1000)
+        slot.observe(.firstByte, microseconds: (now &- client.pointee.exchange.began) / 1000)
+        if client.pointee.exchange.upstreamBegan < now { slot.observe(.upstreamFirstByte, microseconds: (now &- client.pointee.exchange.upstreamBegan) / 1000) }
         if client.pointee.exchange.capture.isActive {
             if isAudited(bytes.bytes) {
                 client.pointee.exchange.capture.responseHead(answerHead, bytes.bytes, without: redaction)
@@ -163,6 +170,7 @@ extension Proxy {
         sink.appendStatusLine(answerHead, bytes.bytes)
         sink.appendFields(answerHead, bytes.bytes, except: .none.with(.contentLength))
         appendOwnFields(client, &sink, hasRequestID: answerHead.contains(.xRequestID))
+        if settings.answerHeaders { appendUpstreamFields(client, &sink) }
         switch client.pointee.exchange.answerFraming {
         case .none: if answerHead.status != 204, let length = answerHead.contentLength { sink.appendField("Content-Length", decimal: length) }
         case .length: if let length = answerHead.contentLength { sink.appendField("Content-Length", decimal: length) }
@@ -181,6 +189,24 @@ extension Proxy {
             sink.appendField("X-TruthTable-Request-ID", requestID.bytes)
             if !hasRequestID { sink.appendField("X-Request-ID", requestID.bytes) }
         }
+        guard settings.answerHeaders, client.pointee.exchange.capture.isActive || client.pointee.exchange.isSubmission else { return }
+        sink.append("X-TruthTable-Audit-Id: ")
+        client.pointee.exchange.auditName.write("aud_", into: &sink)
+        sink.append("\r\n")
+    }
+
+    /// What the answer came through, and what that cost up to its head.
+    private func appendUpstreamFields(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
+        let microseconds = overheadNanoseconds(client) / 1000
+        sink.append("X-TruthTable-Overhead-Ms: ")
+        sink.append(decimal: microseconds / 1000)
+        sink.append(".")
+        let fraction = microseconds % 1000
+        if fraction < 100 { sink.append("0") }
+        if fraction < 10 { sink.append("0") }
+        sink.append(decimal: fraction)
+        sink.append("\r\n")
+        targets[client.pointee.exchange.target].pointee.hostField.withUnsafeBytes { sink.appendField("X-TruthTable-Upstream", $0.bytes) }
     }
 
     func appendConnection(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {

@@ -1,4 +1,5 @@
-// What the edge answers itself: health, figures, refusals; and the dashboards' paths, which go to the broadcaster.
+// What the edge answers itself: health, figures, refusals; the dashboards' paths, which go to the broadcaster; audits, of which it
+// asks the dispatcher (`Audits`).
 import EventLoop
 import Glibc
 import HTTP
@@ -9,36 +10,26 @@ import Telemetry
 extension Proxy {
     /// True when the request's path is the product's own and has been dealt with.
     mutating func answerOwnPath(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        let path = bytes.bytes.extracting(requestHead.pathRange)
-        // Every own path is short: real traffic leaves here after one comparison.
-        guard path.byteCount <= 8 else { return false }
-        if isEqual(path, "/health") {
-            answerOwn(index, "{\"status\":\"ok\",\"version\":\"\(Build.version)\",\"audit_service\":\"\(scoreboard.auditService)\"}")
-        } else if isEqual(path, "/livez") {
-            answerOwn(index, "{\"status\":\"ok\",\"version\":\"\(Build.version)\"}")
-        } else if isEqual(path, "/readyz") {
-            if isDraining {
-                answer(index, 503, "{\"status\":\"draining\"}", close: true)
-            } else {
-                answerOwn(index, "{\"status\":\"ok\"}")
-            }
-        } else if isEqual(path, "/stats") {
-            guard mayLook(index, bytes) else { return true }
-            answerOwn(index, scoreboard.statisticsJSON)
-        } else if isEqual(path, "/metrics") {
-            guard mayLook(index, bytes) else { return true }
-            answerOwn(index, scoreboard.prometheusText, type: "text/plain; version=0.0.4; charset=utf-8")
-        } else if isEqual(path, "/ws") || isEqual(path, "/api/ws") {
-            guard mayLook(index, bytes) else { return true }
-            forward(index, bytes, to: Self.broadcasterTarget)
-        } else {
-            return false
+        let isAdmin = clients.at(index).pointee.isAdmin
+        guard let own = OwnPath(bytes.bytes.extracting(requestHead.pathRange), behind: pathPrefix) else {
+            // This port leads to no upstream.
+            if isAdmin { answer(index, 404, "{\"error\":\"not found: this port serves the product's own paths only\"}", close: false) }
+            return isAdmin
+        }
+        guard own.isHealth || isAdmin || !hasAdminPort else { return false }
+        guard own.isHealth || mayLook(index, bytes) else { return true }
+        switch own {
+        case .health:
+            answer(index, 200, "{\"status\":\"ok\",\"version\":\"\(Build.version)\",\"audit_service\":\"\(scoreboard.auditService)\"}", close: false)
+        case .readiness where isDraining: answer(index, 503, "{\"status\":\"draining\"}", close: true)
+        case .readiness: answer(index, 200, "{\"status\":\"ok\"}", close: false)
+        case .statistics: answer(index, 200, scoreboard.statisticsJSON(engine: settings.engine.description), close: false)
+        case .metrics: answer(index, 200, scoreboard.prometheusText, type: "text/plain; version=0.0.4; charset=utf-8", close: false)
+        case .dashboard: forward(index, bytes, to: Self.broadcasterTarget)
+        case .audits: answerAudits(index, bytes)
+        case .audit(let idOffset): answerAudit(index, bytes, idOffset: idOffset)
         }
         return true
-    }
-
-    private func isEqual(_ path: RawSpan, _ text: StaticString) -> Bool {
-        path.byteCount == text.utf8CodeUnitCount && path.withUnsafeBytes { $0.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) }
     }
 
     /// DESIGN §3, "Who may look"; refuses with the cure if not.
@@ -46,7 +37,7 @@ extension Proxy {
         func slice(_ range: ByteRange) -> ArraySlice<UInt8> { bytes.bytes.extracting(range).withUnsafeBytes { Array($0)[...] } }
         func text(_ name: FieldName) -> String? { requestHead.value(of: name).map { String(decoding: slice($0), as: UTF8.self) } }
         let presented = AccessPolicy.presented(
-            authorization: text(.authorization), parameter: HTTPRequest.parameter("token", ofQuery: slice(requestHead.queryRange)),
+            authorization: text(.authorization), parameter: QueryText.value(of: "token", in: slice(requestHead.queryRange)),
             cookie: requestHead.value(of: .cookie).flatMap { HTTPRequest.cookie("truthtable_token", ofField: slice($0)) })
         let host = bytes.bytes.extracting(requestHead.authorityRange).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
         switch access.decide(isLoopback: clients.at(index).pointee.isLoopback, origin: text(.origin), host: host, presented: presented) {
@@ -57,23 +48,20 @@ extension Proxy {
         }
     }
 
-    private mutating func answerOwn(_ index: Int, _ body: String, type: String = "application/json") {
-        answer(index, 200, body, type: type, close: false)
-    }
-
     // MARK: Whole answers
 
-    /// An answer of the edge's own to the exchange at hand. With `close` the rest of the request is not wanted.
-    mutating func answer(_ index: Int, _ status: UInt16, _ body: String, type: String = "application/json", close: Bool) {
+    /// An answer of the edge's own to the exchange at hand, with whole lines of further `fields`. With `close` the rest of the request is
+    /// not wanted.
+    mutating func answer(_ index: Int, _ status: UInt16, _ body: String, type: String = "application/json", fields: StaticString = "", close: Bool) {
         let client = clients.at(index)
         if close { client.pointee.exchange.keepAlive = false }
         if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
-        writeAnswer(index, status, Array(body.utf8), type: type)
+        writeAnswer(index, status, Array(body.utf8), type: type, fields: fields)
         finishLocalAnswer(index)
     }
 
     /// Head and body into the client's output.
-    mutating func writeAnswer(_ index: Int, _ status: UInt16, _ body: [UInt8], type: String) {
+    mutating func writeAnswer(_ index: Int, _ status: UInt16, _ body: [UInt8], type: String, fields: StaticString = "") {
         let client = clients.at(index)
         client.pointee.exchange.status = status
         client.pointee.exchange.answerBegan = true
@@ -83,6 +71,7 @@ extension Proxy {
         var type = type
         type.withUTF8 { sink.appendField("Content-Type", UnsafeRawBufferPointer($0).bytes) }
         sink.appendField("Content-Length", decimal: UInt64(body.count))
+        sink.append(fields)
         appendOwnFields(client, &sink, hasRequestID: false)
         appendConnection(client, &sink)
         sink.endHead()

@@ -21,6 +21,7 @@ enum EdgeToken {
     static let accept: UInt8 = 7
     /// Rings at once, so that a turn does not wait; nobody answers it.
     static let again: UInt8 = 8
+    static let queries: UInt8 = 9
 }
 
 struct Proxy: ~Copyable {
@@ -45,6 +46,9 @@ struct Proxy: ~Copyable {
     let slot: ScoreboardSlot
     let scoreboard: Scoreboard
     let access: AccessPolicy
+    let pathPrefix: [UInt8]
+    /// The product's own paths have a port of their own.
+    let hasAdminPort: Bool
     let limits: HeadLimits
     let outputPool: BlockPool
     let capturePool: BlockPool
@@ -66,9 +70,11 @@ struct Proxy: ~Copyable {
     let readBuffer: UnsafeMutableRawBufferPointer
     let scratch: UnsafeMutableRawBufferPointer
     var captures: CaptureOutbox
+    var queries = QueryOutbox()
     var accessLog: AccessLog?
     var resolver: Resolver
     var namer = ExchangeNamer()
+    var traceIDs = TraceIDs()
     var wallClock: WallClock
     var perAddress: AddressCounts
     let redaction: Redaction
@@ -76,6 +82,8 @@ struct Proxy: ~Copyable {
     /// turn.
     var readAgain: [(isClient: Bool, slot: UInt32, generation: UInt32)] = []
     var isDraining = false
+    /// -1 without one.
+    var adminListener: Int32 = -1
 
     // Settings as the hot path wants them.
     let captureLimit: Int
@@ -102,6 +110,8 @@ struct Proxy: ~Copyable {
         self.scoreboard = scoreboard
         self.resolver = resolver
         self.accessLog = accessLog
+        pathPrefix = Array(settings.pathPrefix.utf8)
+        hasAdminPort = settings.adminPort != 0
         access = AccessPolicy(token: settings.accessToken, allowedOrigins: settings.allowedOrigins)
         limits = HeadLimits(headBytes: settings.maxHeadBytes, fieldCount: settings.maxHeaderFields, targetBytes: settings.maxTargetBytes)
         outputPool = BlockPool(limitBytes: 256 << 20)
@@ -156,6 +166,7 @@ struct Proxy: ~Copyable {
         for index in 0..<upstreams.highWater where upstreamDeadlines[index] <= now && upstreams.isLive(index) {
             upstreamTimedOut(index)
         }
+        endLateQueries()
         slot.set(.connectionsOpen, clients.count)
         slot.set(.upstreamConnectionsOpen, upstreams.count)
         slot.set(.upstreamConnectionsIdle, targets[Self.mainTarget].pointee.idle.count)
@@ -193,12 +204,12 @@ struct Proxy: ~Copyable {
     ///
     /// Who was let in by then is served: connections that waited to be accepted, requests that lie unread. A connection that
     /// has not asked anything yet has a moment to do so.
-    mutating func beginDraining(_ listener: Int32) {
+    mutating func beginDraining(_ listeners: [Int32]) {
         isDraining = true
         var before = -1
         while clients.count > before {
             before = clients.count
-            accept(listener)
+            for listener in listeners { accept(listener) }
         }
         for index in 0..<clients.highWater where clients.isLive(index) && clients.at(index).pointee.phase == .head {
             clients.at(index).pointee.hasMore = true
@@ -243,7 +254,13 @@ struct Proxy: ~Copyable {
         default: break
         }
         if flags.contains(.clientAborted) { slot.add(.clientAborts) }
+        if client.pointee.exchange.status >= 400 || !flags.isEmpty { countError(client, flags) }
+        if client.pointee.exchange.query != 0 { queries.cancel(client.pointee.exchange.query) }
         if client.pointee.exchange.upstream >= 0 || client.pointee.exchange.firstByte > 0 { slot.observe(.exchange, microseconds: duration / 1000) }
+        if client.pointee.exchange.upstreamBegan > 0, client.pointee.exchange.firstByte > 0 {
+            slot.observe(.upstream, microseconds: UInt64(microseconds(client.pointee.exchange.upstreamBegan, now)))
+            slot.observe(.overhead, microseconds: overheadNanoseconds(client) / 1000)
+        }
         if client.pointee.exchange.capture.isActive {
             if client.pointee.exchange.answerBegan {
                 if flags.contains(.clientAborted) { client.pointee.exchange.capture.mark([.clientAborted, .responseTruncated]) }
@@ -259,6 +276,31 @@ struct Proxy: ~Copyable {
             }
         }
         if let accessLog { writeAccessLog(accessLog, index, duration: duration, flags) }
+    }
+
+    /// Of what has happened so far: from the request's head to the first byte sent to the upstream, and from the readiness that is
+    /// being handled, which brought its answer's head or end, to now. What lies between is the upstream's time.
+    func overheadNanoseconds(_ client: UnsafeMutablePointer<ClientConnection>) -> UInt64 {
+        let before = client.pointee.exchange.upstreamBegan &- client.pointee.exchange.began
+        return (client.pointee.exchange.upstreamBegan > client.pointee.exchange.began ? before : 0) &+ (Instant.now.nanoseconds &- now)
+    }
+
+    /// Whose fault a failed exchange is, see `Counter.errorsClient`.
+    private func countError(_ client: UnsafeMutablePointer<ClientConnection>, _ flags: CaptureFlagsOfEnd) {
+        let isForwarded = client.pointee.exchange.firstByte > 0
+        if flags.contains(.upstreamBroken) {
+            slot.add(.errorsUpstream)
+        } else if flags.contains(.clientAborted) {
+            slot.add(.errorsClient)
+        } else {
+            switch client.pointee.exchange.status {
+            case 400..<500: slot.add(.errorsClient)
+            case 501 where !isForwarded: slot.add(.errorsClient)  // what the request's head asks for is not to be had
+            case 505 where !isForwarded: slot.add(.errorsClient)
+            case 502: slot.add(.errorsUpstream)
+            default: slot.add(isForwarded ? .errorsUpstream : .errorsProduct)
+            }
+        }
     }
 
     private func microseconds(_ from: UInt64, _ to: UInt64) -> UInt32 { to > from ? UInt32(clamping: (to - from) / 1000) : 0 }

@@ -58,7 +58,9 @@ struct TestRequest {
     let text: String
     let model: String
     let stream: Bool
-    private let promptWords: Int
+    /// A stream ends with a chunk that tells the usage (`stream_options.include_usage`).
+    private let tellsUsage: Bool
+    private let promptTokens: Int
 
     /// Nil where the body is no JSON object or has no `test_response` text.
     init?(_ body: [UInt8]) {
@@ -66,13 +68,17 @@ struct TestRequest {
         self.text = text
         model = value["model"]?.string ?? "test"
         if case .bool(let flag)? = value["stream"] { stream = flag } else { stream = false }
-        promptWords = (value["messages"]?.array ?? []).reduce(0) { $0 + Self.words($1["content"]?.string ?? "") }
+        tellsUsage = value["stream_options"]?["include_usage"] == .bool(true)
+        let texts = (value["messages"]?.array ?? []).flatMap { message in
+            message["content"]?.string.map { [$0] } ?? (message["content"]?.array ?? []).compactMap { $0["text"]?.string }
+        }
+        promptTokens = texts.reduce(0) { $0 + Self.tokens($1) }
     }
 
     var contentType: String { stream ? "text/event-stream" : "application/json" }
 
     /// An estimate: a token is about four letters of English.
-    private static func words(_ text: String) -> Int { (text.utf8.count + 3) / 4 }
+    private static func tokens(_ text: String) -> Int { (text.utf8.count + 3) / 4 }
 
     /// One `chat.completion` object.
     func body(id: String, created: UInt64) -> [UInt8] {
@@ -90,15 +96,19 @@ struct TestRequest {
         json.member("finish_reason", "stop")
         json.endObject()
         json.endArray()
-        json.name("usage")
-        json.beginObject()
-        let completion = Self.words(text)
-        json.member("prompt_tokens", promptWords)
-        json.member("completion_tokens", completion)
-        json.member("total_tokens", promptWords + completion)
-        json.endObject()
+        usage(&json)
         json.endObject()
         return json.bytes
+    }
+
+    private func usage(_ json: inout JSONWriter) {
+        json.name("usage")
+        json.beginObject()
+        let completion = Self.tokens(text)
+        json.member("prompt_tokens", promptTokens)
+        json.member("completion_tokens", completion)
+        json.member("total_tokens", promptTokens + completion)
+        json.endObject()
     }
 
     /// `chat.completion.chunk` events, a word each, and `[DONE]`.
@@ -134,6 +144,16 @@ struct TestRequest {
             rest = rest[space...]
         }
         event("stop") { _ in }
+        if tellsUsage {
+            var json = JSONWriter()
+            begin(&json, id, created, "chat.completion.chunk")
+            json.name("choices")
+            json.beginArray()
+            json.endArray()
+            usage(&json)
+            json.endObject()
+            events += Array("data: ".utf8) + json.bytes + Array("\n\n".utf8)
+        }
         return events + Array("data: [DONE]\n\n".utf8)
     }
 

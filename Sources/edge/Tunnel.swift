@@ -11,13 +11,13 @@ extension Proxy {
         guard client.pointee.exchange.wantsTunnel, answerHead.upgrade == .webSocket else {
             return upstreamFailed(upstream, "the answer was 101, which nobody asked for")
         }
+        if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
         var sink = ByteSink(scratch)
         sink.appendStatusLine(answerHead, head.bytes)
         sink.appendFields(answerHead, head.bytes, except: .none.with(.contentLength))
         appendOwnFields(client, &sink, hasRequestID: answerHead.contains(.xRequestID))
         sink.append("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         guard !sink.overflowed else { return upstreamFailed(upstream, "the answer's head is over TRUTHTABLE_MAX_HEAD_BYTES") }
-        if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
         client.pointee.exchange.status = 101
         client.pointee.exchange.answerBegan = true
         client.pointee.phase = .tunnel

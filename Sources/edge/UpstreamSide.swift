@@ -86,7 +86,7 @@ extension Proxy {
         connection.pointee.isEstablished = true
         runClock(upstream)
         let client = clients.at(index)
-        if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = now }
+        if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = Instant.now.nanoseconds }
         // The client may have been held up by this upstream, and the socket may have taken what waited bit by bit.
         if connection.pointee.output.count < Self.lowWater { resume(index) }
         if client.pointee.hasEnded, connection.pointee.output.isEmpty { endTunnelSides(index) }
@@ -333,7 +333,8 @@ extension Proxy {
         log.error(
             "Upstream failed",
             [
-                "request_id": .string(withRequestID(client) { String(decoding: $0, as: UTF8.self) }), "path": .string(notedPath(index)), "cause": .string(reason),
+                "request_id": .string(withRequestID(client) { String(decoding: $0, as: UTF8.self) }), "trace_id": .string(traceIDText(client)), "path": .string(notedPath(index)),
+                "cause": .string(reason),
                 "upstream": .string(targets[client.pointee.exchange.target].pointee.name),
             ])
         guard client.pointee.exchange.answerBegan else {

@@ -11,14 +11,18 @@ struct Banner {
     private let proxyURL: String
     private let webSocketURL: String
     private let dashboardURL: String
+    /// Where audits, statistics and metrics are.
+    private let ownURL: String
 
     init(_ settings: Settings, madeToken: Bool, proxyPort: Int, webSocketPort: Int) {
         self.settings = settings
         self.madeToken = madeToken && !settings.accessToken.isEmpty
         let host = Self.reachable(settings.host)
-        proxyURL = "\(settings.tlsCertificateFile.isEmpty ? "http" : "https")://\(host):\(proxyPort)"
+        let scheme = settings.tlsCertificateFile.isEmpty ? "http" : "https"
+        proxyURL = "\(scheme)://\(host):\(proxyPort)"
         webSocketURL = "ws://\(host):\(webSocketPort)/ws"
         dashboardURL = "http://\(host):\(webSocketPort)/" + (settings.dashboardTicket.isEmpty ? "" : "?ticket=\(settings.dashboardTicket)")
+        ownURL = (settings.adminPort == 0 ? proxyURL : "\(scheme)://\(host):\(settings.adminPort)") + settings.pathPrefix
     }
 
     /// The name by which this machine reaches a listener; wildcard addresses are no place to connect to.
@@ -56,6 +60,7 @@ struct Banner {
               Proxy       \(proxyURL)  →  \(settings.upstreamURL)
               Dashboard   \(dashboardURL)
               Audits      \(webSocketURL)
+              On request  \(ownURL)/v1/audits, \(ownURL)/stats, \(ownURL)/metrics
               Engine      \(audits)\(token)
 
               First request (or set base_url="\(proxyURL)/v1" in the OpenAI SDK):

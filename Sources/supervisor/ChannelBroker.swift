@@ -12,13 +12,13 @@ struct ChannelBroker {
 
     private var generations: [Link: UInt32] = [:]
 
-    /// The link of a place to the dispatcher; the dispatcher itself and the supervisor have none.
-    static func link(of place: Place) -> Link? {
+    /// The links of a place to the dispatcher; the dispatcher itself and the supervisor have none.
+    static func links(of place: Place) -> [Link] {
         switch place.group {
-        case .edge: Link(kind: .capture, place: place)
-        case .auditor: Link(kind: .audit, place: place)
-        case .broadcaster: Link(kind: .event, place: place)
-        case .supervisor, .dispatcher, .recorder, .spare: nil
+        case .edge: [Link(kind: .capture, place: place), Link(kind: .query, place: place)]
+        case .auditor: [Link(kind: .audit, place: place)]
+        case .broadcaster: [Link(kind: .event, place: place)]
+        case .supervisor, .dispatcher, .recorder, .spare: []
         }
     }
 

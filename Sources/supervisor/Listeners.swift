@@ -25,6 +25,8 @@ final class Listeners {
     /// -1 once closed to clients.
     private(set) var proxy: Int32
     private(set) var webSocket: Int32
+    /// Also where there is no such port.
+    private(set) var admin: Int32
     let broadcaster: Descriptor
     let control: Descriptor
     let proxyPort: Int
@@ -35,6 +37,7 @@ final class Listeners {
     init(_ settings: Settings) throws(StartFailure) {
         let proxy = try Self.tcp(settings.host, settings.port, "TRUTHTABLE_PORT")
         let webSocket = try Self.tcp(settings.host, settings.webSocketPort, "TRUTHTABLE_WS_PORT")
+        let admin: Descriptor? = settings.adminPort == 0 ? nil : try Self.tcp(settings.host, settings.adminPort, "TRUTHTABLE_ADMIN_PORT")
         proxyPort = Int(cl_local_port(proxy.number))
         webSocketPort = Int(cl_local_port(webSocket.number))
         directory = RuntimeDirectory.path(settings, port: proxyPort)
@@ -44,6 +47,7 @@ final class Listeners {
         broadcaster = try Self.socket("broadcaster", in: directory, undo: ["control"], isNew: isNew)
         self.proxy = proxy.release()
         self.webSocket = webSocket.release()
+        if let admin { self.admin = admin.release() } else { self.admin = -1 }
     }
 
     /// A socket in the folder; a start that fails takes back what it has made.
@@ -103,8 +107,10 @@ final class Listeners {
     func closeToClients() {
         close(proxy)
         close(webSocket)
+        if admin >= 0 { close(admin) }
         proxy = -1
         webSocket = -1
+        admin = -1
     }
 
     /// Removes the sockets' paths; called once the product has ended.

@@ -19,7 +19,13 @@ struct StatusReport {
         let address: String
     }
 
+    struct Auditors {
+        let wanted: Int
+        let most: Int
+    }
+
     let version: String
+    let auditors: Auditors
     let processes: [Process]
     let listeners: [Listener]
     let ledger: LedgerTotals
@@ -30,7 +36,7 @@ struct StatusReport {
                 + "\"restarts\":\(process.restarts),\"uptime_ms\":\(process.uptimeMilliseconds)}"
         }
         let listeners = self.listeners.map { "{\"name\":\"\($0.name)\",\"address\":\(quoted($0.address))}" }
-        return "{\"version\":\"\(version)\",\"processes\":[\(processes.joined(separator: ","))],"
+        return "{\"version\":\"\(version)\",\"auditors\":{\"wanted\":\(auditors.wanted),\"most\":\(auditors.most)},\"processes\":[\(processes.joined(separator: ","))],"
             + "\"listeners\":[\(listeners.joined(separator: ","))],\"ledger\":\(ledger.json)}"
     }
 

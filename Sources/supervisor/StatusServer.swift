@@ -1,4 +1,5 @@
-// The control socket of the runtime directory: `truthtable status` asks here. One line in, one JSON text out, closed.
+// The control socket of the runtime directory: `truthtable status` and `truthtable auditors` ask here. One line in, one JSON text out,
+// closed.
 import CLinux
 import EventLoop
 import Glibc
@@ -8,7 +9,23 @@ import Glibc
 struct StatusServer: ~Copyable {
     static let mostConnections = 16
     static let lineLimit = 256
-    static let request = "status"
+
+    enum Request: Equatable {
+        case status
+        /// So many of them from now on.
+        case auditors(Int)
+
+        init?(_ line: String) {
+            let words = line.split(separator: " ")
+            switch words.first {
+            case "status" where words.count == 1: self = .status
+            case "auditors" where words.count == 2:
+                guard let count = Int(words[1]) else { return nil }
+                self = .auditors(count)
+            default: return nil
+            }
+        }
+    }
 
     private final class Connection {
         let descriptor: Descriptor
@@ -33,11 +50,11 @@ struct StatusServer: ~Copyable {
         try loop.add(listener, .readable, Token(kind: kind))
     }
 
-    mutating func handle(_ token: Token, _ readiness: Readiness, in loop: Loop, report: () -> String) {
+    mutating func handle(_ token: Token, _ readiness: Readiness, in loop: Loop, answer: (Request) -> String) {
         let slot = Int(token.slot) - 1
         guard slot >= 0 else { return accept(in: loop) }
         guard slot < Self.mostConnections, let connection = connections[slot] else { return }
-        if !progress(connection, token, in: loop, report) { connections[slot] = nil }
+        if !progress(connection, token, in: loop, answer) { connections[slot] = nil }
     }
 
     private mutating func accept(in loop: Loop) {
@@ -56,7 +73,7 @@ struct StatusServer: ~Copyable {
     }
 
     /// False when the connection is done with.
-    private func progress(_ connection: Connection, _ token: Token, in loop: Loop, _ report: () -> String) -> Bool {
+    private func progress(_ connection: Connection, _ token: Token, in loop: Loop, _ answer: (Request) -> String) -> Bool {
         let number = connection.descriptor.number
         if connection.answer == nil {
             var ended = false
@@ -69,8 +86,8 @@ struct StatusServer: ~Copyable {
                 return !ended && connection.line.count < Self.lineLimit
             }
             let line = String(decoding: connection.line[..<end], as: UTF8.self)
-            let answer = line == Self.request ? report() : "{\"error\":\"unknown request: send `\(Self.request)` and a newline\"}"
-            connection.answer = Array((answer + "\n").utf8)
+            let text = Request(line).map(answer) ?? "{\"error\":\"unknown request: send `status` or `auditors N`, and a newline\"}"
+            connection.answer = Array((text + "\n").utf8)
         }
         guard let answer = connection.answer else { return false }
         while connection.sent < answer.count {

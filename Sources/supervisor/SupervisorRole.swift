@@ -21,6 +21,8 @@ final class SupervisorRole {
 
     /// How often each child is asked for a sign of life.
     private static let heartbeat: Duration = .milliseconds(500)
+    /// What a dismissed auditor has beyond the limit of its audit.
+    private static let dismissalGrace: Duration = .seconds(1)
     /// From fork to Ready.
     private static let startLimit: Duration = .seconds(10)
 
@@ -38,6 +40,8 @@ final class SupervisorRole {
     private let signals: Signals
     private var status: StatusServer
     private var children: [Child] = []
+    /// Auditors that are wanted: the setting, until somebody says otherwise.
+    private var wantedAuditors: Int
     private var broker = ChannelBroker()
     private var nextIncarnation: UInt64
     private var random = SystemRandomNumberGenerator()
@@ -48,6 +52,7 @@ final class SupervisorRole {
 
     init(_ loaded: LoadedSettings) throws(StartFailure) {
         settings = loaded.settings
+        wantedAuditors = loaded.settings.auditorCount
         do throws(SystemError) {
             signals = try Signals([SIGTERM, SIGINT, SIGHUP])
             loop = try Loop()
@@ -121,7 +126,7 @@ final class SupervisorRole {
     func run() -> ExitCode {
         log.info("Starting TruthTable", ["version": .string(Build.version), "pid": .number(getpid())])
         var places: [(Place, ProcessRole)] = [(.broadcaster, .broadcaster), (.dispatcher, .dispatcher)]
-        for number in 0..<settings.auditorCount { if let place = Place(.auditor, number) { places.append((place, .auditor)) } }
+        for number in 0..<wantedAuditors { if let place = Place(.auditor, number) { places.append((place, .auditor)) } }
         for number in 0..<settings.edgeCount { if let place = Place(.edge, number) { places.append((place, .edge)) } }
         for (place, role) in places {
             let child = Child(place, role, now: loop.now)
@@ -222,6 +227,7 @@ final class SupervisorRole {
             case .control: -1  // made by the spawner
             case .scoreboard: scoreboardDescriptor.number
             case .proxyListener: listeners.proxy
+            case .adminListener: listeners.admin
             case .webSocketListener: listeners.webSocket
             case .broadcasterListener: listeners.broadcaster.number
             case .accessLog: accessLog
@@ -272,7 +278,7 @@ final class SupervisorRole {
                 "Process ready",
                 ["role": .string(child.place.description), "pid": .number(child.pid), "after": .duration(child.startedAt.duration(to: loop.now))])
             showBannerOnce()
-            if let group = drain?.group, child.place.group == group { order(child) }
+            if let group = drain?.group, child.place.group == group { order(child) } else if isSurplus(child) { dismiss(child) }
         case .pong: break
         case .channelGivenUp(let notice): renew(notice, from: child)
         case .drained:
@@ -293,16 +299,16 @@ final class SupervisorRole {
     private func join(_ child: Child) {
         if child.role == .dispatcher {
             for other in children where other.isPresent {
-                if let link = ChannelBroker.link(of: other.place) { handOut(link, to: other, and: child) }
+                for link in ChannelBroker.links(of: other.place) { handOut(link, to: other, and: child) }
             }
-        } else if let link = ChannelBroker.link(of: child.place), let dispatcher = children.first(where: { $0.role == .dispatcher && $0.isPresent }) {
-            handOut(link, to: child, and: dispatcher)
+        } else if let dispatcher = children.first(where: { $0.role == .dispatcher && $0.isPresent }) {
+            for link in ChannelBroker.links(of: child.place) { handOut(link, to: child, and: dispatcher) }
         }
     }
 
     /// One end could not use a channel any more: both get a new one, if it is still the current one.
     private func renew(_ notice: ChannelGivenUp, from child: Child) {
-        guard let place = child.role == .dispatcher ? Place(index: Int(notice.channel.peer)) : child.place, let link = ChannelBroker.link(of: place),
+        guard let place = child.role == .dispatcher ? Place(index: Int(notice.channel.peer)) : child.place, let link = ChannelBroker.links(of: place).first(where: { $0.kind == notice.channel.kind }),
             broker.generation(of: link) == notice.channel.generation, let other = children.first(where: { $0.place == link.place && $0.isPresent }),
             let dispatcher = children.first(where: { $0.role == .dispatcher && $0.isPresent })
         else { return }
@@ -338,7 +344,8 @@ final class SupervisorRole {
         _ = cl_signal_group(child.pid, SIGKILL)
         guard cl_reap(child.pid, &code, &signal) == 1 else { return }
         try? scoreboard.retire(child.place)
-        if let link = ChannelBroker.link(of: child.place), let generation = broker.generation(of: link) {
+        for link in ChannelBroker.links(of: child.place) {
+            guard let generation = broker.generation(of: link) else { continue }
             for dispatcher in children where dispatcher.role == .dispatcher && dispatcher.isPresent {
                 let notice = PeerEnded(
                     kind: link.kind, peer: UInt16(child.place.index), generation: generation, signal: UInt8(clamping: signal),
@@ -383,7 +390,7 @@ final class SupervisorRole {
     /// Whether a dead child is to be replaced. During a drain only those are that others still need: dispatcher and auditors,
     /// until it is their turn. (A broadcaster would have nobody to talk to, its listeners are closed.)
     private func isWanted(_ child: Child) -> Bool {
-        guard exitCode == nil else { return false }
+        guard exitCode == nil, !isSurplus(child) else { return false }
         guard let drain else { return true }
         return child.role != .broadcaster && drain.isYetToCome(child.place.group)
     }
@@ -398,6 +405,46 @@ final class SupervisorRole {
         case .supervisor: break
         }
         start(child)
+    }
+
+    // MARK: Scaling
+
+    private func isSurplus(_ child: Child) -> Bool { child.role == .auditor && child.place.number >= wantedAuditors }
+
+    /// Makes it so many auditors: new ones start, surplus ones finish the audits that they hold. The sentence tells why not, nil if so.
+    private func scale(auditors count: Int) -> String? {
+        guard drain == nil, exitCode == nil else { return "the product is being stopped" }
+        guard SettingsTable.auditorCounts.contains(count) else {
+            return "the number of auditors must be from \(SettingsTable.auditorCounts.lowerBound) to \(SettingsTable.auditorCounts.upperBound)"
+        }
+        log.info("Scaling auditors", ["from": .number(wantedAuditors), "to": .number(count)])
+        wantedAuditors = count
+        for child in children where isSurplus(child) { dismiss(child) }
+        for number in 0..<count {
+            if let child = children.first(where: { $0.role == .auditor && $0.place.number == number }) {
+                guard child.state == .ended else { continue }  // one that drains is started again at its end
+                child.policy = RestartPolicy(startedAt: loop.now, longestRest: Child.longestRest(.auditor), isEssential: false)
+                start(child)
+            } else if let place = Place(.auditor, number) {
+                let child = Child(place, .auditor, now: loop.now)
+                children.append(child)
+                start(child)
+            }
+        }
+        return nil
+    }
+
+    /// A surplus auditor ends when it has answered what it holds; one that has not begun, as soon as it is ready.
+    private func dismiss(_ child: Child) {
+        switch child.state {
+        case .resting: child.state = .ended
+        case .ready:
+            child.isOrdered = true
+            child.state = .draining
+            let limit = settings.auditTimeout + Self.dismissalGrace
+            send(child) { $0.send(Drain(limitMilliseconds: UInt32(clamping: limit.milliseconds))) }
+        case .starting, .draining, .ended: break
+        }
     }
 
     /// Asks everybody for a sign of life and ends those that gave none for too long.
@@ -490,7 +537,8 @@ final class SupervisorRole {
     private func statusReport() -> String {
         StatusReport(
             version: Build.version,
-            processes: children.map { child in
+            auditors: StatusReport.Auditors(wanted: wantedAuditors, most: SettingsTable.auditorCounts.upperBound),
+            processes: children.filter { !isSurplus($0) || $0.isAlive }.map { child in
                 StatusReport.Process(
                     role: child.role.name, number: child.place.number, pid: child.pid, state: child.state.rawValue, restarts: child.restarts,
                     uptimeMilliseconds: child.isAlive ? child.startedAt.duration(to: .now).milliseconds : 0)
@@ -500,20 +548,24 @@ final class SupervisorRole {
                 StatusReport.Listener(name: "websocket", address: HostAndPort(host: settings.host, port: listeners.webSocketPort).description),
                 StatusReport.Listener(name: "control", address: listeners.directory + "/control"),
                 StatusReport.Listener(name: "broadcaster", address: listeners.directory + "/broadcaster"),
-            ],
+            ] + (settings.adminPort == 0 ? [] : [StatusReport.Listener(name: "admin", address: HostAndPort(host: settings.host, port: settings.adminPort).description)]),
             ledger: scoreboard.ledger
         ).json
     }
 
     private func showBannerOnce() {
-        guard !bannerShown, children.allSatisfy({ $0.state == .ready }) else { return }
+        guard !bannerShown, children.allSatisfy({ $0.state == .ready || isSurplus($0) }) else { return }
         bannerShown = true
         banner.show()
         log.info("TruthTable is ready", banner.fields)
     }
 
     private func answerStatus(_ token: Token, _ readiness: Readiness) {
-        let report = statusReport()
-        status.handle(token, readiness, in: loop) { report }
+        status.handle(token, readiness, in: loop) { request in
+            switch request {
+            case .status: statusReport()
+            case .auditors(let count): scale(auditors: count).map { "{\"error\":\"\($0)\"}" } ?? "{\"auditors\":\(count)}"
+            }
+        }
     }
 }

@@ -1,15 +1,8 @@
 // `truthtable status`: asks the supervisor by the control socket of the runtime directory.
-import CLinux
-import Configuration
-import EventLoop
-import Glibc
 import JSON
 import Role
 
 enum Status {
-    /// The supervisor answers from memory; what takes longer is not coming.
-    private static let patience: Int32 = 5000
-
     static func run(_ arguments: [String]) -> ExitCode {
         let options: ProductOptions
         do throws(CommandEnded) {
@@ -17,17 +10,18 @@ enum Status {
         } catch {
             return error.exitCode
         }
-        let path = RuntimeDirectory.path(options.settings, port: options.settings.port) + "/control"
-        guard let answer = ask(path) else {
-            complain(CommandLineTool.name, "no product answers at \(path): start it with `truthtable run`, or set TRUTHTABLE_PORT or TRUTHTABLE_RUNTIME_DIR to those of the one that runs")
-            return .unavailable
+        let answer: String
+        do throws(CommandEnded) {
+            answer = try ControlSocket.ask("status", options.settings)
+        } catch {
+            return error.exitCode
         }
         if options.flags.contains("--json") {
             print(answer, terminator: "")
             return .clean
         }
         guard let report = try? JSONValue(parsing: Array(answer.utf8).span), report["processes"]?.array != nil else {
-            complain(CommandLineTool.name, "the product at \(path) answered what this version does not understand: use the `truthtable` of its own version")
+            complain(CommandLineTool.name, "the product answered what this version does not understand: use the `truthtable` of its own version")
             return .internal
         }
         print(text(report), terminator: "")
@@ -41,26 +35,6 @@ enum Status {
         TRUTHTABLE_RUNTIME_DIR. Exit code 69 when none does.
         """
 
-    /// One line to the control socket, and all that comes back.
-    private static func ask(_ path: String) -> String? {
-        var number: Int32 = -1
-        var pending = false
-        guard cl_connect_unix(path, &number, &pending) == 0 else { return nil }
-        let descriptor = Descriptor(owning: number)
-        let request = Array("status\n".utf8)
-        guard request.withUnsafeBytes({ cl_send(descriptor.number, $0.baseAddress, $0.count) }) == request.count else { return nil }
-        var answer: [UInt8] = []
-        var room = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            var wait = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
-            guard poll(&wait, 1, patience) > 0 else { return nil }
-            let count = room.withUnsafeMutableBytes { cl_receive(descriptor.number, $0.baseAddress, $0.count) }
-            guard count >= 0 else { return nil }
-            if count == 0 { return answer.isEmpty ? nil : String(decoding: answer, as: UTF8.self) }
-            answer += room[..<count]
-        }
-    }
-
     private static func text(_ report: JSONValue) -> String {
         func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
         func number(_ value: JSONValue?) -> String { String(value?.int ?? 0) }
@@ -73,6 +47,7 @@ enum Status {
                     + pad(process["state"]?.string ?? "", 10) + pad(number(process["restarts"]), 10) + "\((process["uptime_ms"]?.int ?? 0) / 1000) s")
         }
         lines.append("")
+        lines.append(pad("auditors", 16) + "\(number(report["auditors"]?["wanted"])) wanted, at most \(number(report["auditors"]?["most"])) (`truthtable auditors N`)")
         for listener in report["listeners"]?.array ?? [] { lines.append(pad(listener["name"]?.string ?? "", 16) + (listener["address"]?.string ?? "")) }
         lines.append("")
         for entry in report["ledger"]?.members ?? [] { lines.append(pad(entry.name, 16) + reasons(entry.value)) }

@@ -76,6 +76,9 @@ private let accepted: [Accepted] = [
     Accepted("ACCESS_LOG", "-") { $0.accessLog == .standardError },
     Accepted("ACCESS_LOG", "access.log") { $0.accessLog == .file(path: "access.log") },
     Accepted("ACCESS_LOG", "") { $0.accessLog == .off },
+    Accepted("PATH_PREFIX", "/tt/v1.0_x-~") { $0.pathPrefix == "/tt/v1.0_x-~" },
+    Accepted("PATH_PREFIX", "") { $0.pathPrefix == "" },
+    Accepted("AUDIT_WAIT", "0s") { $0.auditWait == .zero },
     Accepted("ACCESS_TOKEN", "aZ0-._~+/=") { $0.accessToken == "aZ0-._~+/=" },
     Accepted("REDACT_NAMES", "Passport, x-card_1") { $0.redactNames == ["passport", "x-card_1"] },
     Accepted("REDACT_NAMES", "") { $0.redactNames == [] },
@@ -148,6 +151,7 @@ private let refused: [(name: String, texts: [String])] = [
     ),
     ("MAX_CONNECTIONS_PER_ADDRESS", ["-1", "1000001"]),
     ("RUNTIME_DIR", ["/run/\u{7}", String(repeating: "a", count: 4096)]),
+    ("PATH_PREFIX", ["tt", "/", "/tt/", "//tt", "/a//b", "/a b", "/a?b", "/a+b", "/ä", "/" + String(repeating: "a", count: 256)]),
     ("ACCESS_TOKEN", ["with space", "a\"b", "ümlaut", String(repeating: "a", count: 513)]),
     (
         "ALLOWED_ORIGINS",

@@ -160,6 +160,9 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
 @Test func `values that do not fit together`() throws {
     #expect(errors { try load([("TRUTHTABLE_PORT", "8081")]) }.count == 1)
     #expect(errors { try load([("TRUTHTABLE_PORT", "0"), ("TRUTHTABLE_WS_PORT", "0")]) }.isEmpty)
+    for port in ["8080", "8081"] { #expect(errors { try load([("TRUTHTABLE_ADMIN_PORT", port)]) }.count == 1) }
+    #expect(errors { try load([("TRUTHTABLE_ADMIN_PORT", "8082")]) }.isEmpty)
+    #expect(errors { try load([("TRUTHTABLE_AUDIT_WAIT_LIMIT", "29s")]) }.count == 1)
     #expect(errors { try load([("TRUTHTABLE_MAX_HEAD_BYTES", "16KiB")]) }.count == 1)
     #expect(errors { try load([("TRUTHTABLE_CAPTURE_BODY_LIMIT", "440KiB")]) }.isEmpty)
     #expect(errors { try load([("TRUTHTABLE_CAPTURE_BODY_LIMIT", "441KiB")]) }.count == 1)

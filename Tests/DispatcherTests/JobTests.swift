@@ -13,7 +13,7 @@ import Testing
         let payload = [UInt8](repeating: 7, count: bytes)
         _ = payload.withUnsafeBytes { chain.appendAll($0) }
         return AuditJob(
-            requestID: id, auditID: id, responseBytes: 0, edge: 0, received: Moment(now: Instant(nanoseconds: 0), wall: 0), capture: chain)
+            requestID: id, auditID: id, responseBytes: 0, answeredMilliseconds: 0, edge: 0, received: Moment(now: Instant(nanoseconds: 0), wall: 0), capture: chain)
     }
 
     @Test func `the table is bounded by count and bytes`() {

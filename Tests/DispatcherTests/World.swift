@@ -105,6 +105,9 @@ final class World {
     var edges: [SimulatedEdge]
     var stalled: [(UInt16, UInt32)] = []
     var step = 0
+    /// What became of captures, asked for by edges.
+    var asked: UInt64 = 0
+    var answered: UInt64 = 0
     var isQuiet = false
     var failure: String?
 

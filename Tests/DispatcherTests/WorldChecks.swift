@@ -10,6 +10,8 @@ extension World {
 
     func check() {
         checkState()
+        answered += UInt64(dispatch.takeReplies().count)
+        if answered + UInt64(dispatch.waits.count) != asked { fail("\(asked) questions, \(answered) answered, \(dispatch.waits.count) wait") }
         let ledger = dispatch.ledger
         if !ledger.isBalanced { fail("the ledger does not balance") }
         if ledger.pending != UInt64(dispatch.jobs.count) { fail("\(ledger.pending) pending, \(dispatch.jobs.count) held") }
@@ -105,6 +107,7 @@ extension World {
         let sent = edges.reduce(0) { $0 + $1.sent }
         if sent != UInt64(poisonous.count) { fail("\(sent) sent, \(poisonous.count) made") }
         if sum != sent { fail("\(sent) sent; \(ledger[.received]) received, \(ledger[.droppedChannelLost]) lost in channels, \(sum) in the ledger") }
+        if dispatch.waits.count > 0 { fail("\(dispatch.waits.count) still wait at the end") }
         if pool.usedBytes != 0 { fail("\(pool.usedBytes) bytes of the pool are still used") }
         if !climate.isStormy, quarantinedInnocents > 0 { fail("\(quarantinedInnocents) innocents quarantined") }
         if !climate.isStormy, ledger[.failedAuditorLost] > 0 { fail("\(ledger[.failedAuditorLost]) given up without a storm") }

@@ -75,6 +75,11 @@ extension World {
             case .isStopped: if !dispatch.isDraining { fail("capture \(number) refused as if stopped") }
             case .sampledOut: if climate.samplingRate == 1 { fail("capture \(number) sampled out") }
             }
+            if random.oneIn(6) {
+                asked += 1
+                let lookup = Lookup(waitMilliseconds: UInt32(random.below(5000)), id: "r\(number)")
+                dispatch.lookedUp(lookup, by: QueryID(edge: place, generation: 1, number: asked), at: moment)
+            }
         default: fail("an edge sent \(frame)")
         }
     }

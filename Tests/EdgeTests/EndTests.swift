@@ -187,7 +187,7 @@ extension Exchanges {
             let upstream = try world.upstream(0)
             world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
             world.turns(5)
-            world.proxy.beginDraining(world.listener.number)
+            world.proxy.beginDraining([world.listener.number])
             world.wait("the idle client's end") { idle.end != nil }
             #expect(!world.isIdle)
             begun.say("TP/1.1\r\nHost: x\r\nX-Request-ID: t\r\n\r\n")
@@ -207,7 +207,7 @@ extension Exchanges {
             let client = try world.connect()
             client.say(get)
             _ = client.pump()  // no turn: it is not accepted yet
-            world.proxy.beginDraining(world.listener.number)
+            world.proxy.beginDraining([world.listener.number])
             let upstream = try world.upstream(0)
             world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
             upstream.say(ok)

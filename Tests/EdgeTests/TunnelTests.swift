@@ -160,7 +160,7 @@ extension Exchanges {
         @Test func `a drain ends tunnels`() throws {
             let world = try World()
             let (client, upstream) = try tunnel(world)
-            world.proxy.beginDraining(world.listener.number)
+            world.proxy.beginDraining([world.listener.number])
             world.wait("both ends") { client.end != nil && upstream.end != nil }
             world.settle()
         }

@@ -127,6 +127,9 @@ final class World {
         settings.maxConnections = 64
         settings.upstreamIdleConnections = 8
         settings.captureMemoryBytes = 8 << 20
+        // What differs from run to run has tests of its own.
+        settings.answerHeaders = false
+        settings.traceContext = false
         change(&settings)
         return settings
     }

@@ -39,6 +39,10 @@ private struct Runs: Equatable {
         head.requestBodyLength = UInt32(runs[5].count)
         head.responseFieldsLength = UInt32(runs[6].count)
         head.responseBodyLength = UInt32(runs[7].count)
+        head.traceIDHigh = 0x0102_0304_0506_0708
+        head.traceIDLow = .max - 5
+        head.spanID = .max - 6
+        head.parentSpanID = 9
         return head
     }
 
@@ -182,4 +186,12 @@ struct CaptureTests {
         #expect(!built)
         #expect(pool.usedBytes == 0)
     }
+}
+
+@Test func `ids of a trace are shown as in a traceparent field`() {
+    var head = CaptureHead()
+    #expect(head.traceIDText == "" && head.spanIDText == "")
+    head.traceIDLow = 0xF
+    head.spanID = 0xABC
+    #expect(head.traceIDText == "0000000000000000000000000000000f" && head.spanIDText == "0000000000000abc")
 }

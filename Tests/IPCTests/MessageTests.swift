@@ -42,7 +42,7 @@ private func refuses(_ field: String, _ payload: [UInt8], at offset: Int, _ valu
 }
 
 private let strings = ["", "a", "grüße 🧾", "\0\r\n"]
-private let noDataChannels: [[UInt8]] = ([0] + (4...255)).map { [$0] }
+private let noDataChannels: [[UInt8]] = ([0] + (5...255)).map { [$0] }
 
 struct ControlMessageTests {
     @Test func hello() throws {
@@ -75,7 +75,7 @@ struct ControlMessageTests {
     }
 
     @Test func attach() throws {
-        try roundTrip([ChannelKind.capture, .audit, .event].map { Attach(kind: $0, peer: .max, generation: .max) })
+        try roundTrip([ChannelKind.capture, .audit, .event, .query].map { Attach(kind: $0, peer: .max, generation: .max) })
         try roundTrip([Attach(kind: .capture, peer: 0, generation: 0)])
         try roundTrip([ChannelGivenUp(Attach(kind: .event, peer: 2, generation: .max))])
         refuses("kind", encoded(Attach(kind: .audit, peer: 1, generation: 2)), at: 0, noDataChannels) { _ = try Attach(from: PayloadReader($0)) }
@@ -123,6 +123,48 @@ struct DataMessageTests {
     @Test func credit() throws {
         try roundTrip([Credit(count: 1), Credit(count: .max)])
         refuses("count", encoded(Credit(count: 1)), at: 0, [[0, 0]]) { _ = try Credit(from: PayloadReader($0)) }
+    }
+
+    @Test func lookup() throws {
+        try roundTrip(strings.map { Lookup(waitMilliseconds: .max, id: $0) })
+    }
+
+    @Test func recent() throws {
+        var recent = Recent(limit: 100)
+        try roundTrip([recent, Recent(limit: 1)])
+        recent.beforeEpoch = .max
+        recent.beforeSequence = .max
+        recent.sinceMilliseconds = .max
+        for text in strings {
+            recent.grade = text
+            recent.model = text
+            recent.path = text
+            try roundTrip([recent])
+        }
+        refuses("limit", encoded(recent), at: 0, [[0, 0], [101, 0], [255, 255]]) { _ = try Recent(from: PayloadReader($0)) }
+    }
+
+    @Test(arguments: [0, 1, 5000]) func submit(length: Int) throws {
+        try pattern(length).withUnsafeBytes { capture in
+            let payload = encoded(Submit(waitMilliseconds: .max, capture: capture.bytes))
+            try payload.withUnsafeBytes {
+                let back = try Submit(from: PayloadReader($0.bytes))
+                #expect(back.waitMilliseconds == .max && array(back.capture) == pattern(length))
+            }
+            refusesOtherLengths(payload, fixed: 4) { _ = try Submit(from: PayloadReader($0)) }
+        }
+    }
+
+    @Test(arguments: AnswerKind.allCases) func answer(kind: AnswerKind) throws {
+        try pattern(300).withUnsafeBytes { json in
+            let payload = encoded(Answer(kind: kind, json: json.bytes))
+            try payload.withUnsafeBytes {
+                let back = try Answer(from: PayloadReader($0.bytes))
+                #expect(back.kind == kind && array(back.json) == pattern(300))
+            }
+            refusesOtherLengths(payload, fixed: 1) { _ = try Answer(from: PayloadReader($0)) }
+            refuses("kind", payload, at: 0, [[0], [12], [255]]) { _ = try Answer(from: PayloadReader($0)) }
+        }
     }
 
     @Test(arguments: [0, 1, 5000]) func job(length: Int) throws {
@@ -240,6 +282,8 @@ struct DirectionTests {
         ("captures to the dispatcher", [.captureOpen, .capture], { _ = try CaptureToDispatcher($0, $1) }),
         ("jobs to an auditor", [.job], { _ = try AuditToAuditor($0, $1) }),
         ("results to the dispatcher", [.credit, .auditResult, .nack], { _ = try AuditToDispatcher($0, $1) }),
+        ("queries to the dispatcher", [.submit, .lookup, .recent, .cancelQuery], { _ = try QueryToDispatcher($0, $1) }),
+        ("answers to an edge", [.answer], { _ = try QueryToEdge($0, $1) }),
         ("events to a subscriber", [.event], { _ = try EventToSubscriber($0, $1) }),
         ("subscriptions to the dispatcher", [.subscribe], { _ = try EventToDispatcher($0, $1) }),
     ]

@@ -84,12 +84,13 @@ private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: 0) + .m
 @Suite struct ChannelBrokerTests {
     @Test func `every link has the dispatcher at one end, and its own generations`() throws {
         var broker = ChannelBroker()
-        let edge = try #require(ChannelBroker.link(of: Place.Group.edge.places[0]))
-        let second = try #require(ChannelBroker.link(of: Place.Group.edge.places[1]))
-        let auditor = try #require(ChannelBroker.link(of: Place.Group.auditor.places[3]))
+        let edge = try #require(ChannelBroker.links(of: Place.Group.edge.places[0]).first)
+        let second = try #require(ChannelBroker.links(of: Place.Group.edge.places[1]).first)
+        let auditor = try #require(ChannelBroker.links(of: Place.Group.auditor.places[3]).first)
         #expect(edge.kind == .capture && auditor.kind == .audit)
-        #expect(ChannelBroker.link(of: .broadcaster)?.kind == .event)
-        #expect(ChannelBroker.link(of: .dispatcher) == nil && ChannelBroker.link(of: .supervisor) == nil)
+        #expect(ChannelBroker.links(of: .broadcaster).map(\.kind) == [.event])
+        #expect(ChannelBroker.links(of: Place.Group.edge.places[0]).map(\.kind) == [.capture, .query])
+        #expect(ChannelBroker.links(of: .dispatcher).isEmpty && ChannelBroker.links(of: .supervisor).isEmpty)
         #expect(broker.generation(of: edge) == nil)
         #expect(broker.renew(edge) == 1)
         #expect(broker.renew(edge) == 2)
@@ -103,17 +104,27 @@ private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: 0) + .m
     @Test func `the report is the interface that scripts know`() throws {
         let (scoreboard, _) = try Scoreboard.create()
         let report = StatusReport(
-            version: "1",
+            version: "1", auditors: StatusReport.Auditors(wanted: 2, most: 64),
             processes: [
                 StatusReport.Process(role: "edge", number: 0, pid: 12, state: "ready", restarts: 3, uptimeMilliseconds: 4),
                 StatusReport.Process(role: "auditor", number: 1, pid: 0, state: "resting", restarts: 0, uptimeMilliseconds: 0),
             ],
             listeners: [StatusReport.Listener(name: "control", address: "/a\"b\\c\u{1}\u{1F}é/control")], ledger: scoreboard.ledger)
         let start =
-            #"{"version":"1","processes":[{"role":"edge","id":0,"pid":12,"state":"ready","restarts":3,"uptime_ms":4},"#
+            #"{"version":"1","auditors":{"wanted":2,"most":64},"processes":[{"role":"edge","id":0,"pid":12,"state":"ready","restarts":3,"uptime_ms":4},"#
             + #"{"role":"auditor","id":1,"pid":0,"state":"resting","restarts":0,"uptime_ms":0}],"#
             + #""listeners":[{"name":"control","address":"/a\"b\\c\u0001\u001fé/control"}],"ledger":{"#
         #expect(report.json.hasPrefix(start))
         #expect(report.json.hasSuffix("\(scoreboard.ledger.json)}"))
+    }
+}
+
+@Suite struct ControlRequestTests {
+    @Test(arguments: [
+        ("status", StatusServer.Request.status), ("auditors 1", .auditors(1)), ("auditors  64", .auditors(64)), ("auditors -3", .auditors(-3)), ("", nil),
+        ("status now", nil), ("auditors", nil), ("auditors x", nil), ("auditors 1 2", nil), ("auditors 99999999999999999999", nil), ("Status", nil),
+    ])
+    func `requests are few words`(_ line: String, _ request: StatusServer.Request?) {
+        #expect(StatusServer.Request(line) == request)
     }
 }

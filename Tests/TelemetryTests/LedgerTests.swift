@@ -23,8 +23,9 @@ private struct Bench {
     let bench = try Bench()
     #expect(bench.scoreboard.ledger.imbalance == 0)
     #expect(
-        bench.scoreboard.statisticsJSON
+        bench.scoreboard.statisticsJSON(engine: "embedded")
             == #"{"audit_pool":{"name":"audit","workers":0,"queue_size":0,"queue_used":0,"submitted":0,"completed":0,"failed":0,"running":false},"#
+            + #""queue_oldest_age_ms":0,"engines":{"embedded":{"runs":0,"busy_ms":0,"verdicts":0,"scored":0,"average_score":null}},"#
             + #""ledger":{"captured":0,"audited":0,"skipped":{"not_auditable":0,"content_encoding":0,"sampled_out":0},"#
             + #""dropped":{"capture_backlog":0,"queue_full":0,"channel_lost":0,"edge_lost":0,"shutdown":0,"malformed":0},"#
             + #""failed":{"timeout":0,"engine_error":0,"dispatcher_lost":0,"auditor_lost":0},"quarantined":0,"pending":0}}"#
@@ -168,7 +169,7 @@ private struct Xorshift {
     bench.dispatcher.add(.jobsCompleted, 6)
     bench.dispatcher.add(.jobsFailed, 1)
     #expect(
-        bench.scoreboard.statisticsJSON.hasPrefix(
+        bench.scoreboard.statisticsJSON(engine: "embedded").hasPrefix(
             #"{"audit_pool":{"name":"audit","workers":2,"queue_size":1000,"queue_used":3,"submitted":9,"completed":6,"failed":1,"running":true},"#
         ))
 }

@@ -59,7 +59,7 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
     #expect(Layout.edgeCounters + EdgeCounter.allCases.count * Place.edgeCount <= Layout.gauges)
     #expect(Layout.gauges + Gauge.allCases.count <= Layout.histograms)
     #expect(Layout.histograms + Histogram.allCases.count * Layout.histogramCells <= Layout.cellsPerPage)
-    #expect(Histogram.bounds.count + 2 <= Layout.histogramCells)
+    #expect(Histogram.allCases.allSatisfy { $0.bounds.count == Histogram.boundCount } && Histogram.boundCount + 2 <= Layout.histogramCells)
     let slot = try scoreboard.claim(.dispatcher, incarnation: 1)
     let neighbours = [
         try #require(Place(index: Place.dispatcher.index - 1)), try #require(Place(index: Place.dispatcher.index + 1)),
@@ -70,7 +70,7 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
     }
     for gauge in Gauge.allCases { slot.set(gauge, 5000 + gauge.rawValue) }
     for histogram in Histogram.allCases {
-        for bound in Histogram.bounds + [.max] {
+        for bound in histogram.bounds + [.max] {
             for _ in 0...histogram.rawValue { slot.observe(histogram, microseconds: bound) }
         }
     }
@@ -103,7 +103,7 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
     slot.observe(.audit, .seconds(Int64.max))
     let seen = scoreboard.value(.audit, at: .dispatcher)
     #expect(seen.buckets[0] == 3 && seen.buckets[1] == 1)
-    #expect(seen.buckets[Histogram.bounds.count - 1] == 1 && seen.buckets[Histogram.bounds.count] == 2)
+    #expect(seen.buckets[Histogram.boundCount - 1] == 1 && seen.buckets[Histogram.boundCount] == 2)
     #expect(seen.count == 7 && scoreboard.sum(.audit) == seen)
 }
 

@@ -14,6 +14,7 @@ package enum CaptureDecoder {
         } catch {
             return .notAuditable(error == .unknownCoding ? .contentEncoding : .malformed)
         }
+        if exchange.isSubmission { return Submission.decode(exchange) }
         var response = AnswerAssembler()
         guard read(exchange, into: &response) else { return .notAuditable(.malformed) }
         let answer = response.answer
@@ -37,11 +38,13 @@ package enum CaptureDecoder {
         let prompt = Prompt(body ?? .null)
         var extraction = ContextExtractor()
         extraction.extract(from: prompt, responseDocuments: response.documents)
-        return AuditCase(
+        var auditCase = AuditCase(
             requestID: exchange.requestID, auditID: exchange.auditID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
             documents: extraction.documents, contextState: extraction.state,
             contextIsPartial: extraction.isPartial || prompt.isPartial || exchange.requestTruncated,
             answer: answer, truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
+        auditCase.traceID = exchange.traceID
+        return auditCase
     }
 
     /// The exchange with both bodies free of content codings.

@@ -76,7 +76,7 @@ package struct AuditResult: Message, Equatable {
     package let grade: String
     /// The stable name of why it was skipped or failed; empty when completed.
     package let reason: String
-    /// What went wrong, in words; empty unless failed.
+    /// What went wrong, in words; empty when completed.
     package let detail: String
     /// The event's JSON object as dashboards get it; empty unless completed.
     package let json: [UInt8]

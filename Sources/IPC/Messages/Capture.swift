@@ -35,11 +35,13 @@ package struct CaptureFlags: OptionSet, Sendable {
     package static let upstreamBroken = CaptureFlags(rawValue: 8)
     /// The answer was made by test mode.
     package static let testMode = CaptureFlags(rawValue: 16)
+    /// No exchange: a client asks for an audit of what its request's body holds.
+    package static let submitted = CaptureFlags(rawValue: 32)
 }
 
 /// The fixed head of a capture's payload.
 package struct CaptureHead: Equatable, Sendable {
-    package static let byteCount = 64
+    package static let byteCount = 96
 
     package var flags: CaptureFlags = []
     package var status: UInt16 = 0
@@ -61,6 +63,11 @@ package struct CaptureHead: Equatable, Sendable {
     package var requestBodyLength: UInt32 = 0
     package var responseFieldsLength: UInt32 = 0
     package var responseBodyLength: UInt32 = 0
+    /// W3C trace context: the trace, the exchange's own span in it, and the client's span; 0 where there is none.
+    package var traceIDHigh: UInt64 = 0
+    package var traceIDLow: UInt64 = 0
+    package var spanID: UInt64 = 0
+    package var parentSpanID: UInt64 = 0
 
     package init() {}
 
@@ -81,6 +88,21 @@ package struct CaptureHead: Equatable, Sendable {
         requestBodyLength = try payload.uint32("request body length")
         responseFieldsLength = try payload.uint32("response fields length")
         responseBodyLength = try payload.uint32("response body length")
+        traceIDHigh = try payload.uint64("trace id")
+        traceIDLow = try payload.uint64("trace id")
+        spanID = try payload.uint64("span id")
+        parentSpanID = try payload.uint64("parent's span id")
+    }
+
+    /// 32 digits, as in a traceparent field; empty without a trace.
+    package var traceIDText: String { traceIDHigh | traceIDLow == 0 ? "" : Self.digits(traceIDHigh) + Self.digits(traceIDLow) }
+
+    /// 16 digits; empty without a trace.
+    package var spanIDText: String { spanID == 0 ? "" : Self.digits(spanID) }
+
+    private static func digits(_ number: UInt64) -> String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
     }
 
     /// Fills the first `byteCount` bytes of `bytes`.
@@ -101,6 +123,10 @@ package struct CaptureHead: Equatable, Sendable {
         bytes.storeBytes(of: requestBodyLength.littleEndian, toByteOffset: 52, as: UInt32.self)
         bytes.storeBytes(of: responseFieldsLength.littleEndian, toByteOffset: 56, as: UInt32.self)
         bytes.storeBytes(of: responseBodyLength.littleEndian, toByteOffset: 60, as: UInt32.self)
+        bytes.storeBytes(of: traceIDHigh.littleEndian, toByteOffset: 64, as: UInt64.self)
+        bytes.storeBytes(of: traceIDLow.littleEndian, toByteOffset: 72, as: UInt64.self)
+        bytes.storeBytes(of: spanID.littleEndian, toByteOffset: 80, as: UInt64.self)
+        bytes.storeBytes(of: parentSpanID.littleEndian, toByteOffset: 88, as: UInt64.self)
     }
 }
 

@@ -1,0 +1,33 @@
+// `truthtable auditors N`: another number of auditor processes in a running product.
+import JSON
+import Role
+
+enum Auditors {
+    static func run(_ arguments: [String]) -> ExitCode {
+        guard let text = arguments.first, !text.hasPrefix("-") else {
+            if let option = arguments.first, option == "--help" || option == "-h" { return CommandLineTool.show(help) }
+            return CommandLineTool.usage("the number of auditors is missing")
+        }
+        guard let count = Int(text), count > 0 else { return CommandLineTool.usage("\(text) is no number of auditors") }
+        do throws(CommandEnded) {
+            let options = try ProductOptions(Array(arguments.dropFirst()), flags: [], help: help)
+            let answer = try ControlSocket.ask("auditors \(count)", options.settings)
+            let value = try? JSONValue(parsing: Array(answer.utf8).span)
+            guard value?["auditors"]?.int == count else {
+                complain(CommandLineTool.name, value?["error"]?.string ?? "the product answered what this version does not understand: use the `truthtable` of its own version")
+                return .badInput
+            }
+            print("\(count) \(count == 1 ? "auditor" : "auditors") from now on; `truthtable status` shows them")
+            return .clean
+        } catch {
+            return error.exitCode
+        }
+    }
+
+    private static let help = """
+        Usage: truthtable auditors N [--env-file FILE]
+
+        Makes it N auditor processes in the product that runs with the same TRUTHTABLE_PORT or TRUTHTABLE_RUNTIME_DIR, without a
+        restart: new ones start at once, surplus ones finish the audits that they hold. TRUTHTABLE_AUDITOR_COUNT counts again at the next start.
+        """
+}
