@@ -73,6 +73,6 @@ let package = Package(
         tests("Configuration", ["Configuration"]),
         tests("TLS", ["TLS", "EventLoop", "CLinux"]),
         tests("EventLoop", ["EventLoop"]),
-        tests("Tidy", ["Configuration"]),
+        tests("Tidy", ["Telemetry", "Configuration"]),
     ]
 )

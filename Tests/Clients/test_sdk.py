@@ -46,7 +46,7 @@ def test_raw_responses(stream, through, direct):
     ours = through.chat.completions.with_raw_response.create(**request)
     theirs = direct.chat.completions.with_raw_response.create(**request)
     assert ours.http_response.read() == theirs.http_response.read()
-    added = {"x-request-id", "x-truthtable-request-id"}
+    added = {"x-request-id", "x-truthtable-request-id", "x-truthtable-audit-id", "x-truthtable-overhead-ms", "x-truthtable-upstream"}
     drop = {"connection", "keep-alive"}
     assert {name: value for name, value in ours.headers.items() if name not in added} == {
         name: value for name, value in theirs.headers.items() if name not in added | drop
@@ -145,6 +145,29 @@ def test_test_mode_answers_with_the_given_text(text, stream, through):
         assert answer.choices[0].message.content == text
         assert answer.model == "gpt-test"
         assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
+def test_test_mode_tells_the_usage(through):
+    """Whole and, where the client asks for it, at the end of a stream; counted over texts and content parts alike."""
+    messages = [{"role": "user", "content": "Eight letters and some more"}]
+    parts = [{"role": "user", "content": [{"type": "text", "text": "Eight letters and some more"}]}]
+    whole = through.chat.completions.create(model="m", messages=messages, extra_body={"test_response": "Four words are here."}).usage
+    assert whole.prompt_tokens > 0 and whole.completion_tokens > 0 and whole.total_tokens == whole.prompt_tokens + whole.completion_tokens
+    chunks = list(through.chat.completions.create(
+        model="m", messages=parts, stream=True, stream_options={"include_usage": True}, extra_body={"test_response": "Four words are here."}))
+    assert chunks[-1].usage == whole and chunks[-1].choices == []
+    without = list(through.chat.completions.create(model="m", messages=parts, stream=True, extra_body={"test_response": "Four words are here."}))
+    assert all(chunk.usage is None and chunk.choices for chunk in without)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_test_mode_answers_are_audited(stream, product, through):
+    raw = through.chat.completions.with_raw_response.create(
+        model="m", messages=[{"role": "user", "content": "<document>The bridge is 148 metres long.</document> How long is it?"}], stream=stream,
+        extra_body={"test_response": "The bridge is 999 metres long."})
+    raw.http_response.read()
+    verdict = httpx.get(f"{product.url}/v1/audits/{raw.headers['x-truthtable-audit-id']}?wait=5s", timeout=10).json()
+    assert verdict["answer"] == "The bridge is 999 metres long." and verdict["contradicted_claims"] == 1
 
 
 def test_test_mode_asks_no_upstream(start):

@@ -2,7 +2,10 @@
 
 import json
 import re
+import shutil
+import signal
 import socket
+import subprocess
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -60,7 +63,7 @@ def test_stats(product):
         assert exchange(product.port, POST).status == 200
     after = product.wait_at_rest()
     stats = product.stats()
-    assert set(stats) == {"audit_pool", "ledger"}
+    assert set(stats) == {"audit_pool", "queue_oldest_age_ms", "engines", "ledger"}
     has_shape(stats["audit_pool"], POOL)
     has_shape(stats["ledger"], LEDGER)
     pool = stats["audit_pool"]
@@ -69,6 +72,9 @@ def test_stats(product):
     assert after["captured"] - before["captured"] == after["audited"] - before["audited"] == 3
     assert pool["submitted"] == pool["completed"] == after["audited"]
     assert pool["failed"] == 0
+    engine = stats["engines"]["embedded"]
+    assert engine["runs"] >= engine["verdicts"] == after["audited"] and engine["scored"] == engine["verdicts"] and 0 <= engine["average_score"] <= 100
+    assert stats["queue_oldest_age_ms"] == 0
     assert stats["ledger"] == after == product.ledger()
     for group in ("skipped", "dropped", "failed"):
         assert all(type(count) is int for count in stats["ledger"][group].values())
@@ -85,6 +91,9 @@ def test_stats_show_a_queue(start):
     wait_until(lambda: product.stats()["ledger"]["pending"] == 5)
     pool = product.stats()["audit_pool"]
     assert pool["submitted"] == 5 and pool["completed"] == 0 and pool["queue_used"] == 4
+    age = product.stats()["queue_oldest_age_ms"]
+    wait_until(lambda: product.stats()["queue_oldest_age_ms"] > age, what="the first waiting audit growing older")
+    assert re.search(r'truthtable_queue_oldest_age_seconds{role="dispatcher",place="0"} \d+\.\d{6}', product.metrics())
     os.kill(stopped[0], signal.SIGCONT)
     product.wait_at_rest()
     assert product.stats()["audit_pool"]["completed"] == 5
@@ -163,6 +172,61 @@ def _check_buckets(family):
         assert values["count"] == buckets[-1][1]
 
 
+def test_metrics_please_promtool(product):
+    """Where promtool is installed (Debian: prometheus), it has the last word; the test above knows the format's rules without it."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed")
+    result = subprocess.run([promtool, "check", "metrics"], input=product.metrics(), capture_output=True, text=True)
+    assert result.returncode == 0 and result.stdout + result.stderr == ""
+
+
+def test_times_and_errors_by_origin(start, mock):
+    def figures():
+        return {(sample.name, *sorted(value for name, value in sample.labels.items() if name in ("origin",))): sample.value
+                for family in text_string_to_metric_families(product.metrics()) for sample in family.samples if sample.labels["role"] in ("edge", "dispatcher")
+                and not sample.name.endswith("_bucket")}
+
+    product = start()
+    slow = json.dumps({**questions()[0]["request"], "mock": {"delay_ms": 300}}).encode()
+    assert exchange(product.port, POST.split(b"Content-Length")[0] + b"Content-Length: %d\r\n\r\n%s" % (len(slow), slow)).status == 200
+    product.wait_at_rest()
+    times = figures()
+    for name in ("exchange", "first_byte", "upstream", "upstream_first_byte", "overhead", "audit_lag", "audit_wait", "audit"):
+        assert times[f"truthtable_{name}_seconds_count",] == 1, name
+    for name in ("exchange", "first_byte", "upstream", "upstream_first_byte"):
+        assert 0.3 <= times[f"truthtable_{name}_seconds_sum",] < 3, name
+    assert 0 < times["truthtable_overhead_seconds_sum",] < 0.3, "the upstream's time is not ours"
+
+    refused = json.dumps({**questions()[0]["request"], "mock": {"status": 401}}).encode()
+    failed = json.dumps({**questions()[0]["request"], "mock": {"status": 500}}).encode()
+    for body, origin in ((refused, "client"), (failed, "upstream")):
+        exchange(product.port, POST.split(b"Content-Length")[0] + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        assert figures()["truthtable_errors_total", origin] == 1, origin
+    exchange(product.port, b"NONSENSE\r\n\r\n")
+    assert figures()["truthtable_errors_total", "client"] == 2
+    product.kill("dispatcher", signal.SIGSTOP)
+    assert product.get("/v1/audits/x").status == 503
+    assert figures()["truthtable_errors_total", "product"] == 1
+    product.kill("dispatcher", signal.SIGCONT)
+
+
+def test_no_upstream_is_the_upstreams_error(start):
+    product = start("http://127.0.0.1:1")
+    assert exchange(product.port, POST).status == 502
+    assert re.search(r'truthtable_errors_total{role="edge",place="0",origin="upstream"} 1\b', product.metrics())
+
+
+def test_readiness_depends_on_no_audit(start):
+    product = start(auditor_hung_timeout="60s", hung_timeout="60s")
+    for role in ("auditor", "dispatcher", "broadcaster"):
+        product.kill(role, signal.SIGSTOP)
+    for path in ("/health", "/livez", "/readyz", "/stats", "/metrics"):
+        assert product.get(path, limit=2).status == 200, path
+    for role in ("auditor", "dispatcher", "broadcaster"):
+        product.kill(role, signal.SIGCONT)
+
+
 def test_counters_survive_every_restart(start):
     product = start()
     for _ in range(3):
@@ -182,7 +246,8 @@ def test_status_json(product):
     result = product.command("status", "--json")
     assert result.returncode == 0
     status = json.loads(result.stdout)
-    assert set(status) == {"version", "processes", "listeners", "ledger"}
+    assert set(status) == {"version", "auditors", "processes", "listeners", "ledger"}
+    assert status["auditors"] == {"wanted": len(product.pids("auditor")), "most": 64}
     for process in status["processes"]:
         has_shape(process, {"role": str, "id": int, "pid": int, "state": str, "restarts": int, "uptime_ms": int})
     assert {process["role"] for process in status["processes"]} == {"edge", "dispatcher", "auditor", "broadcaster"}

@@ -1,6 +1,7 @@
 // What documents say of the code is what the code says.
 import Configuration
 import Foundation
+import Telemetry
 import Testing
 
 private let updateCommand = "TRUTHTABLE_UPDATE_DOCS=1 swift test --filter TidyTests"
@@ -19,17 +20,40 @@ private let updateCommand = "TRUTHTABLE_UPDATE_DOCS=1 swift test --filter TidyTe
 }
 
 @Test func `README's settings are the code's`() throws {
-    let text = Repository.text("README.md")
-    let begin = "<!-- settings: written by the tidy tests -->\n"
-    let end = "<!-- end of settings -->"
-    let parts = text.components(separatedBy: begin)
-    try #require(parts.count == 2, "README.md: the settings stand between the lines \(begin)and \(end)")
+    try checkGenerated("settings", of: "README.md", "\n" + SettingsTable.markdown())
+}
+
+@Test func `METRICS has every series`() throws {
+    var table = "\n| series | type | counted by | labels | |\n|---|---|---|---|---|\n"
+    func row(_ name: String, _ type: String, _ definitions: [CellDefinition], also label: String? = nil) {
+        let owners = Set(definitions.flatMap(\.owners).map(\.rawValue)).sorted().joined(separator: ", ")
+        let values = definitions.compactMap { $0.label?.value }.map { "`\($0)`" }.joined(separator: ", ")
+        let labels = [definitions[0].label.map { "`\($0.name)`: \(values)" }, label].compactMap { $0 }.joined(separator: "; ")
+        table += "| `truthtable_\(name)` | \(type) | \(owners) | \(labels) | \(definitions[0].help) |\n"
+    }
+    let counters = Counter.allCases.map(\.definition) + EdgeCounter.allCases.map(\.definition)
+    let ofEdges = Set(EdgeCounter.allCases.map(\.definition.family))
+    var done: Set<String> = []
+    for family in counters.map(\.family) where done.insert(family).inserted {
+        row(family + "_total", "counter", counters.filter { $0.family == family }, also: ofEdges.contains(family) ? "`edge`" : nil)
+    }
+    for gauge in Gauge.allCases { row(gauge.definition.family, "gauge", [gauge.definition]) }
+    for histogram in Histogram.allCases { row(histogram.definition.family, "histogram", [histogram.definition]) }
+    table += "| `truthtable_process_start_time_seconds` | gauge | every process | | When the process started, in Unix time |\n\n"
+    try checkGenerated("metrics", of: "docs/METRICS.md", table)
+}
+
+/// What stands between the marks of a document is generated.
+private func checkGenerated(_ name: String, of path: String, _ generated: String) throws {
+    let begin = "<!-- \(name): written by the tidy tests -->\n"
+    let end = "<!-- end of \(name) -->"
+    let parts = Repository.text(path).components(separatedBy: begin)
+    try #require(parts.count == 2, "\(path): the \(name) stand between the lines \(begin)and \(end)")
     let rest = parts[1].components(separatedBy: end)
-    try #require(rest.count == 2, "README.md: the settings end with the line \(end)")
-    let table = "\n" + SettingsTable.markdown()
-    if Repository.isUpdating { return try Repository.write(parts[0] + begin + table + end + rest[1], to: "README.md") }
-    let isCurrent = rest[0] == table  // apart, or a failure would print both
-    #expect(isCurrent, "README.md: the settings have changed: run `\(updateCommand)`")
+    try #require(rest.count == 2, "\(path): the \(name) end with the line \(end)")
+    if Repository.isUpdating { return try Repository.write(parts[0] + begin + generated + end + rest[1], to: path) }
+    let isCurrent = rest[0] == generated  // apart, or a failure would print both
+    #expect(isCurrent, "\(path): the \(name) have changed: run `\(updateCommand)`")
 }
 
 @Test func `.example.env is the table of settings`() throws {
