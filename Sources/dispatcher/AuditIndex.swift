@@ -1,4 +1,5 @@
-// What became of recent audits, to be found by the audit's id or its request's.
+// What became of recent audits, to be found by the audit's id or its request's. Leaves to others: captures that became no job
+// (`RefusedAudits`).
 
 /// How an audit that is over ended. Raw values are what clients read.
 enum AuditStatus: String {
@@ -12,8 +13,6 @@ struct AuditIndex {
         case pending(JobID)
         /// The event of that number tells.
         case told(AuditStatus, event: UInt64)
-        /// It never became a job, so that there is no event.
-        case refused(AuditStatus, reason: String)
     }
 
     struct Record {
@@ -25,7 +24,7 @@ struct AuditIndex {
     private struct Ended {
         let auditID: String
         let requestID: String
-        /// When this event has left the ring, the record goes too.
+        /// When it has left the ring, the record goes too.
         let event: UInt64
     }
 
@@ -48,10 +47,9 @@ struct AuditIndex {
         newest[requestID] = auditID
     }
 
-    /// It is over: `state` is not `pending`. It is kept as long as `event` is; `first` is the oldest one that is.
-    mutating func end(requestID: String, auditID: String, _ state: State, event: UInt64, first: UInt64) {
-        if records[auditID] == nil { newest[requestID] = auditID }
-        records[auditID] = Record(requestID: requestID, auditID: auditID, state: state)
+    /// It is over. It is known as long as its event is kept; `first` is the oldest one that is.
+    mutating func end(requestID: String, auditID: String, _ status: AuditStatus, event: UInt64, first: UInt64) {
+        records[auditID]?.state = .told(status, event: event)
         ended.append(Ended(auditID: auditID, requestID: requestID, event: event))
         while firstEnded < ended.count, ended.count - firstEnded > endedLimit || ended[firstEnded].event < first { forget() }
         if firstEnded > 1024, firstEnded > ended.count / 2 {

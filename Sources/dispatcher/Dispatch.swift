@@ -40,6 +40,7 @@ struct Dispatch: ~Copyable {
     private(set) var leases: Leases
     private(set) var auditors = Auditors()
     var index: AuditIndex
+    private(set) var refused = RefusedAudits()
     var waits = Waits()
     /// For edges that asked; taken by the shell.
     var replies: [QueryReply] = []
@@ -95,15 +96,15 @@ struct Dispatch: ~Copyable {
     /// A capture that is whole and counted becomes a job, or is refused.
     mutating func take(_ capture: borrowing CaptureFacts, _ payload: RawSpan, _ edge: UInt16, isSampled: Bool, at moment: Moment) -> Submission {
         guard drainUntil == nil else {
-            refuse(capture, .dropped(.shutdown), .dropped, reason: DropReason.shutdown.rawValue)
+            refuse(capture, .dropped(.shutdown), .dropped, "shutdown")
             return .isStopped
         }
         guard isSampled else {
-            refuse(capture, .skipped(.sampledOut), .skipped, reason: SkipReason.sampledOut.rawValue)
+            refuse(capture, .skipped(.sampledOut), .skipped, "sampled_out")
             return .sampledOut
         }
         guard let (id, started) = hold(capture, payload, edge, moment) else {
-            refuse(capture, .dropped(.queueFull), .dropped, reason: DropReason.queueFull.rawValue)
+            refuse(capture, .dropped(.queueFull), .dropped, "queue_full")
             facts.addQueueFull(capture.requestID, at: moment)
             return .queueIsFull
         }
@@ -114,16 +115,10 @@ struct Dispatch: ~Copyable {
     }
 
     /// An outcome without a job.
-    private mutating func refuse(_ capture: borrowing CaptureFacts, _ outcome: Outcome, _ status: AuditStatus, reason: String) {
+    private mutating func refuse(_ capture: borrowing CaptureFacts, _ outcome: Outcome, _ status: AuditStatus, _ reason: StaticString) {
         ledger.book(outcome)
-        end(requestID: text(capture.requestID), auditID: text(capture.auditID), .refused(status, reason: reason))
-    }
-
-    private mutating func end(requestID: String, auditID: String, _ state: AuditIndex.State) {
-        // Where no event tells, it is known as long as the next one is.
-        let event = if case .told(_, let event) = state { event } else { events.last + 1 }
-        index.end(requestID: requestID, auditID: auditID, state, event: event, first: events.first)
-        answerWaits(for: [auditID, requestID])
+        refused.add(requestID: capture.requestID, auditID: capture.auditID, status, reason)
+        if waits.count > 0 { answerWaits(for: [text(capture.auditID), text(capture.requestID)]) }
     }
 
     /// Keeps a capture; nil when there is no room.
@@ -430,15 +425,13 @@ struct Dispatch: ~Copyable {
 
     /// Tells dashboards and whoever waits for it.
     private mutating func announce(_ kind: EventKind, _ status: AuditStatus, _ job: borrowing AuditJob, _ json: [UInt8], at moment: Moment) {
-        let isTold = emit(kind, wall: moment.wall, status: status, json: json)
-        end(requestID: job.requestID, auditID: job.auditID, isTold ? .told(status, event: events.last) : .refused(status, reason: ""))
+        emit(kind, wall: moment.wall, status: status, json: json)
+        index.end(requestID: job.requestID, auditID: job.auditID, status, event: events.last, first: events.first)
+        answerWaits(for: [job.auditID, job.requestID])
     }
 
-    @discardableResult
-    private mutating func emit(_ kind: EventKind, wall: UInt64, status: AuditStatus? = nil, json: [UInt8]) -> Bool {
-        guard events.append(kind, wall: wall, status: status, json: json) else { return false }
-        ledger.book(.events)
-        return true
+    private mutating func emit(_ kind: EventKind, wall: UInt64, status: AuditStatus? = nil, json: [UInt8]) {
+        if events.append(kind, wall: wall, status: status, json: json) { ledger.book(.events) }
     }
 
     /// Dashboards get the bytes as they are; whether all of it is JSON is the auditor's promise.

@@ -49,12 +49,12 @@ enum Notices {
     // MARK: For whoever asked
 
     /// How things stand with an audit of which no event tells.
-    static func standing(_ status: String, _ record: AuditIndex.Record, reason: String = "") -> [UInt8] {
+    static func standing(_ status: String, requestID: String, auditID: String, reason: String = "") -> [UInt8] {
         var json = JSONWriter()
         json.beginObject()
         json.member("status", status)
-        json.member("request_id", record.requestID)
-        json.member("audit_id", record.auditID)
+        json.member("request_id", requestID)
+        json.member("audit_id", auditID)
         if !reason.isEmpty { json.member("reason", reason) }
         json.endObject()
         return json.bytes

@@ -36,7 +36,8 @@ extension Dispatch {
 
     mutating func lookedUp(_ lookup: Lookup, by query: QueryID, at moment: Moment) {
         switch index[lookup.id]?.state {
-        case .told, .refused: replies.append(reply(to: query, about: lookup.id))
+        case .told: replies.append(reply(to: query, about: lookup.id))
+        case nil where refused.find(lookup.id) != nil: replies.append(reply(to: query, about: lookup.id))
         case .pending, nil: waitOrTell(query, lookup.id, .milliseconds(Int64(lookup.waitMilliseconds)), at: moment)
         }
     }
@@ -64,10 +65,13 @@ extension Dispatch {
     }
 
     private func reply(to query: QueryID, about id: String) -> QueryReply {
-        guard let record = index[id] else { return QueryReply(query: query, kind: .unknown, json: []) }
+        guard let record = index[id] else {
+            guard let found = refused.find(id) else { return QueryReply(query: query, kind: .unknown, json: []) }
+            let json = Notices.standing(found.status.rawValue, requestID: found.requestID, auditID: found.auditID, reason: found.reason)
+            return QueryReply(query: query, kind: AnswerKind(found.status), json: json)
+        }
         switch record.state {
-        case .pending: return QueryReply(query: query, kind: .pending, json: Notices.standing("pending", record))
-        case .refused(let status, let reason): return QueryReply(query: query, kind: AnswerKind(status), json: Notices.standing(status.rawValue, record, reason: reason))
+        case .pending: return QueryReply(query: query, kind: .pending, json: Notices.standing("pending", requestID: record.requestID, auditID: record.auditID))
         case .told(let status, let event):
             let json = events.with(event) { Notices.told(status, $0.json) }
             return json.map { QueryReply(query: query, kind: AnswerKind(status), json: $0) } ?? QueryReply(query: query, kind: .unknown, json: [])
