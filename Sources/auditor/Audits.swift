@@ -56,6 +56,8 @@ final class Audits {
         slot.add(.engineRuns)
         switch CaptureDecoder.decode(job.exchange) {
         case .notAuditable(let reason): results.append(AuditResult(lease: job.lease, outcome: .skipped, reason: reason.rawValue))
+        case .refused(let sentence):
+            results.append(AuditResult(lease: job.lease, outcome: .skipped, reason: SkipReason.notAuditable.rawValue, detail: sentence))
         case .auditable(let auditCase):
             let audit = Audit(job, auditCase, settings, now: loop.now)
             audits[job.lease] = audit
