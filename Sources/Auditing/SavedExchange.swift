@@ -23,11 +23,14 @@ package enum SavedExchange {
             guard let answer = (value["answer"] ?? value["claim"])?.string else { throw .wrongType(value["answer"] == nil ? "claim" : "answer") }
             return try parts(of: value, answer: answer)
         }
-        let exchange = try capture(from: value)
-        switch CaptureDecoder.decode(exchange) {
-        case .auditable(let found): return found
-        case .notAuditable(let reason): throw .skipped(reason)
-        case .refused: throw .nothingToAudit  // of submissions only
+        var decoder = try decoder(of: value)
+        while true {
+            switch decoder.step() {
+            case .auditable(let found)?: return found
+            case .notAuditable(let reason)?: throw .skipped(reason)
+            case .refused?: throw .nothingToAudit  // of submissions only
+            case nil: break
+            }
         }
     }
 
@@ -35,7 +38,8 @@ package enum SavedExchange {
     package static func context(from value: JSONValue) throws(SavedExchangeError) -> AuditCase {
         guard value.members != nil else { throw .notAnObject }
         guard value["request"] != nil else { throw .nothingToAudit }
-        return CaptureDecoder.context(of: try capture(from: value))
+        var decoder = try decoder(of: value)
+        return decoder.context()
     }
 
     /// The name of the line, for people who have many: a string or a number.
@@ -47,26 +51,25 @@ package enum SavedExchange {
         }
     }
 
-    private static func capture(from value: JSONValue) throws(SavedExchangeError) -> CapturedExchange {
+    /// Bodies stand in it as JSON, or as the text that they were on the wire (a stream of events).
+    private static func decoder(of value: JSONValue) throws(SavedExchangeError) -> CaptureDecoder {
         guard value["response"] != nil || value["request"] != nil else { throw .nothingToAudit }
         if let path = value["path"], path.string == nil, path != .null { throw .wrongType("path") }
-        let request = body(value["request"])
-        let response = body(value["response"])
-        return CapturedExchange(
-            requestID: id(of: value) ?? "", path: value["path"]?.string ?? "", responseContentType: response.type, requestBody: request.bytes,
-            responseBody: response.bytes)
-    }
-
-    /// A body that was saved as JSON, or as the text that it was on the wire (a stream of events).
-    private static func body(_ value: JSONValue?) -> (bytes: [UInt8], type: String) {
-        switch value {
-        case nil, .null?: return ([], "application/json")
-        case .string(let text)?: return (Array(text.utf8), "")
-        case let value?:
-            var writer = JSONWriter(reservingCapacity: 4096)
-            writer.value(value)
-            return (writer.bytes, "application/json")
+        var exchange = CapturedExchange(
+            requestID: id(of: value) ?? "", path: value["path"]?.string ?? "", responseContentType: "", requestBody: [], responseBody: [])
+        var bodies: (request: JSONValue?, response: JSONValue?) = (value["request"] ?? .null, value["response"] ?? .null)
+        if case .string(let text)? = bodies.request {
+            exchange.requestBody = Array(text.utf8)
+            bodies.request = nil
         }
+        switch bodies.response {
+        case .string(let text)?:
+            exchange.responseBody = Array(text.utf8)
+            bodies.response = nil
+        case .null?: bodies.response = nil
+        default: break
+        }
+        return CaptureDecoder(exchange, request: bodies.request, response: bodies.response)
     }
 
     /// A case of parts that are told apart already.

@@ -218,12 +218,32 @@ package struct JSONReader: ~Escapable {
         }
     }
 
+    /// The first place from here on of a byte that a string does not hold as it is (a quote, a backslash, a control character) or
+    /// of one of the last seven bytes of the text: eight bytes at a time.
+    private func endOfRun(from start: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let text = bytes.bytes
+        var place = start
+        while place + 8 <= bytes.count {
+            let word = UInt64(littleEndian: unsafe text.unsafeLoadUnaligned(fromUncheckedByteOffset: place, as: UInt64.self))
+            let quote = word ^ ones &* 0x22
+            let backslash = word ^ ones &* 0x5C
+            // The lowest bit that is set is exact; those above it may be borrowed.
+            let found = ((word &- ones &* 0x20) & ~word | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash) & (ones &* 0x80)
+            if found != 0 { return place + found.trailingZeroBitCount / 8 }
+            place += 8
+        }
+        return place
+    }
+
     /// Passes over a string; the range of its content without quotes, and whether it holds escapes.
     private mutating func scanString() throws(JSONError) -> (content: Range<Int>, hasEscapes: Bool) {
         offset += 1
         let start = offset
         var hasEscapes = false
-        while offset < bytes.count {
+        while true {
+            offset = endOfRun(from: offset)
+            guard offset < bytes.count else { break }
             let byte = bytes[offset]
             if byte == UInt8(ascii: "\"") {
                 let content = start..<offset
@@ -274,8 +294,7 @@ package struct JSONReader: ~Escapable {
             let byte = bytes[index]
             guard byte == UInt8(ascii: "\\"), index + 1 < content.upperBound else {
                 // Up to the next escape in one piece.
-                var end = index + 1
-                while end < content.upperBound, bytes[end] != UInt8(ascii: "\\") { end += 1 }
+                let end = min(max(endOfRun(from: index), index + 1), content.upperBound)
                 bytes.extracting(index..<end).withUnsafeBufferPointer { unsafe result.append(contentsOf: $0) }
                 index = end
                 continue

@@ -33,7 +33,7 @@ struct AuditLines {
             }
             if count == 0 { break }
             var rest = room[..<count]
-            while let end = rest.firstIndex(of: 0x0A) {
+            while let end = Self.newline(in: rest) {
                 append(rest[..<end], to: &line)
                 answer(line, into: &output)
                 line.removeAll(keepingCapacity: true)
@@ -48,6 +48,12 @@ struct AuditLines {
         guard let firstFault else { return .clean }
         complain(CommandLineTool.name, "\(name), \(firstFault)" + (faults > 1 ? " (and \(faults - 1) more lines)" : ""))
         return .badInput
+    }
+
+    private static func newline(in bytes: ArraySlice<UInt8>) -> Int? {
+        bytes.withUnsafeBytes { room in
+            room.baseAddress.flatMap { start in memchr(start, 0x0A, room.count).map { bytes.startIndex + (UnsafeRawPointer($0) - start) } }
+        }
     }
 
     /// One byte beyond the limit is kept, so that the line shows as too long.

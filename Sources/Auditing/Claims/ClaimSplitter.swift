@@ -118,7 +118,7 @@ struct ClaimSplitter {
         guard !isHeading, !isTableRule, last != UInt8(ascii: "?"), last != UInt8(ascii: ":") else { return false }
         let initial = Int(ASCII.lowered(first)) - Int(UInt8(ascii: "a"))
         guard !remarksByLetter.indices.contains(initial) || !remarksByLetter[initial].contains(where: { bytes.has($0, at: range.lowerBound) && endsWord(bytes, range.lowerBound + $0.utf8.count) }) else { return false }
-        guard !mayAbstain(bytes, range) || !abstentions.contains(where: { bytes.first($0, in: range) != nil }) else { return false }
+        guard !abstains(bytes, range) else { return false }
         // At least a number, or a word that says something.
         var scanner = TokenScanner(bytes, range)
         for _ in 0..<40 {
@@ -128,22 +128,45 @@ struct ClaimSplitter {
         return false
     }
 
-    /// Every abstention holds `no`, `n't`, `unable` or `insufficient`.
-    private static func mayAbstain(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
-        for index in range.lowerBound..<max(range.lowerBound, range.upperBound - 2) {
-            switch bytes[index] {
-            case UInt8(ascii: "n"), UInt8(ascii: "N"):
-                if bytes[index + 1] == UInt8(ascii: "'") { return true }
-                // At the beginning of a word, or in `cannot`.
-                guard ASCII.lowered(bytes[index + 1]) == UInt8(ascii: "o") else { break }
-                if index == range.lowerBound || !ASCII.isLetter(bytes[index - 1]) || ASCII.lowered(bytes[index - 1]) == UInt8(ascii: "n") { return true }
-            case UInt8(ascii: "u"), UInt8(ascii: "U"): if bytes.has("unable", at: index) { return true }
-            case UInt8(ascii: "i"), UInt8(ascii: "I"): if bytes.has("insuff", at: index) { return true }
-            default: break
+    /// Whether a sentence holds an abstention: looked for at the one sign that each of them has.
+    private static func abstains(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        let last = range.upperBound - 2
+        var index = range.lowerBound
+        while index < last {
+            defer { index += 1 }
+            guard bytes[index] | 0x20 == UInt8(ascii: "n"), let sign = sign(bytes[index + 1] | 0x20, bytes[index + 2] | 0x20) else { continue }
+            for (phrase, offset) in abstentionsBySign[sign] where index - offset >= range.lowerBound && index - offset + phrase.utf8.count <= range.upperBound {
+                if bytes.has(phrase, at: index - offset) { return true }
             }
         }
         return false
     }
+
+    /// What follows the telling `n` of an abstention: `n't`, `not`, `no `, `unable`, `insufficient`.
+    private static func sign(_ first: UInt8, _ second: UInt8) -> Int? {
+        switch (first, second) {
+        case (UInt8(ascii: "'"), UInt8(ascii: "t")): 0
+        case (UInt8(ascii: "o"), UInt8(ascii: "t")): 1
+        case (UInt8(ascii: "o"), UInt8(ascii: " ")): 2
+        case (UInt8(ascii: "a"), UInt8(ascii: "b")): 3
+        case (UInt8(ascii: "s"), UInt8(ascii: "u")): 4
+        default: nil
+        }
+    }
+
+    /// The abstentions of each sign, and where the sign stands in them.
+    private static let abstentionsBySign: [[(String, Int)]] = {
+        var lists = [[(String, Int)]](repeating: [], count: 5)
+        for phrase in abstentions {
+            let letters = Array(phrase.utf8)
+            for offset in letters.indices.dropLast(2) where letters[offset] == UInt8(ascii: "n") {
+                guard let sign = sign(letters[offset + 1], letters[offset + 2]) else { continue }
+                lists[sign].append((phrase, offset))
+                break
+            }
+        }
+        return lists
+    }()
 
     private static func endsWord(_ bytes: [UInt8], _ index: Int) -> Bool { index >= bytes.count || !ASCII.isLetter(bytes[index]) || !ASCII.isLetter(bytes[index - 1]) }
 }

@@ -16,7 +16,11 @@ enum Sentences {
             if !sentence.isEmpty { result.append(sentence) }
             start = end
         }
-        while index < range.upperBound, result.count < limit {
+        while result.count < limit {
+            // Letters and spaces end nothing.
+            let near = min(range.upperBound, start + limitBytes)
+            while index < near, bytes[index] == 0x20 || bytes[index] &- 0x40 < 0xA0 { index += 1 }
+            guard index < range.upperBound else { break }
             let byte = bytes[index]
             if byte == 0x0A {
                 if breaksSentence(bytes, at: index, start: start, before: range.upperBound) { end(at: index) }
@@ -163,11 +167,12 @@ enum Sentences {
         return next < limit && hasDigit ? next + 1 : nil
     }
 
-    private static let abbreviations: Set<String> = [
-        "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "etc", "eg", "ie", "e.g", "i.e", "no", "nos", "fig", "figs", "vol", "pp", "ed", "eds", "al", "inc",
-        "ltd", "co", "corp", "approx", "ca", "cf", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "gen", "col", "capt", "lt", "sgt",
-        "rev", "hon", "dept", "est", "min", "max", "sec", "art", "mt", "ft", "u.s", "u.k", "u.n", "a.m", "p.m", "z.b", "d.h", "bzw", "nr", "str", "bd",
-    ]
+    private static let abbreviations = Tokenizer.forms(
+        """
+        mr mrs ms dr prof st jr sr vs etc eg ie e.g i.e no nos fig figs vol pp ed eds al inc ltd co corp approx ca cf jan feb mar apr jun jul aug sep sept oct nov dec
+        gen col capt lt sgt rev hon dept est min max sec art mt ft u.s u.k u.n a.m p.m z.b d.h bzw nr str bd
+        """)
+    private static let no = Tokenizer.hash("no".utf8)
 
     /// Whether the word before a full stop is an abbreviation or a single capital, as in names.
     private static func isAbbreviation(_ bytes: [UInt8], at stop: Int, start: Int) -> Bool {
@@ -179,9 +184,11 @@ enum Sentences {
             while digit > start, stop - digit < 4, ASCII.isDigit(bytes[digit - 1]) { digit -= 1 }
             return digit < stop && stop - digit < 4 && bytes[start..<digit].suffix(80).allSatisfy { ASCII.isSpace($0) || $0 == UInt8(ascii: ">") }
         }
-        let word = bytes.lowercased(wordStart..<stop)
-        if word.utf8.count == 1, ASCII.isUpper(bytes[wordStart]) { return true }
+        if stop - wordStart == 1, ASCII.isUpper(bytes[wordStart]) { return true }
+        var hash = Tokenizer.emptyHash
+        for place in wordStart..<stop { hash = (hash ^ UInt64(ASCII.lowered(bytes[place]))) &* Tokenizer.hashPrime }
+        let word = Tokenizer.folded(hash)
         guard abbreviations.contains(word) else { return false }
-        return word != "no" || (stop + 2 < bytes.count && ASCII.isDigit(bytes[stop + 2]))
+        return word != no || (stop + 2 < bytes.count && ASCII.isDigit(bytes[stop + 2]))
     }
 }

@@ -7,6 +7,9 @@ struct TokenScanner {
     private let end: Int
     /// The letters of the current word in lower case, kept to spare an allocation for each.
     private var letters: [UInt8] = []
+    // Held here: each access to a global table asks whether it is there yet.
+    private let stopWords = Tokenizer.stopWords
+    private let numberWords = Tokenizer.numberWords
 
     init(_ bytes: [UInt8], _ range: Range<Int>) {
         self.bytes = bytes
@@ -20,7 +23,12 @@ struct TokenScanner {
         guard index < end else { return nil }
         let start = index
         if ASCII.isDigit(bytes[start]) { return number(from: start) }
-        if let word = plainWord(from: start) { return word }
+        return plainWord(from: start) ?? word(from: start)
+    }
+
+    /// A word with apostrophes, digits, dots or letters that are not ASCII.
+    @inline(never)
+    private mutating func word(from start: Int) -> Token {
         letters.removeAll(keepingCapacity: true)
         if ASCII.isLetter(bytes[start]), dottedLetters(from: start) { return token(start, isCapitalised: ASCII.isUpper(bytes[start])) }
         var isCapitalised = false
@@ -91,22 +99,31 @@ struct TokenScanner {
         return true
     }
 
+    @inline(__always)
     private mutating func skipSigns() {
         while index < end {
-            guard bytes[index] >= 0x80 else {
-                if ASCII.isWord(bytes[index]) { return }
-                // `[1]`, `[doc1, 2]`: a reference, no words of the text.
-                if bytes[index] == UInt8(ascii: "["), let citation = Sentences.citation(bytes, at: index, before: end), isReference(citation) {
-                    index = citation
-                    continue
-                }
+            let byte = bytes[index]
+            if ASCII.isLetter(byte) || ASCII.isDigit(byte) { return }
+            if byte >= 0x80 || byte == UInt8(ascii: "[") {
+                guard skipSign(byte) else { return }
+            } else {
                 index += 1
-                continue
             }
-            let (scalar, length) = scalar(at: index)
-            if Self.isWord(scalar.properties), scalar != "\u{2019}" { return }
-            index += length
         }
+    }
+
+    /// Passes over a sign that is not of one byte, perhaps; false if it is the first of a word.
+    @inline(never)
+    private mutating func skipSign(_ byte: UInt8) -> Bool {
+        guard byte >= 0x80 else {
+            // `[1]`, `[doc1, 2]`: a reference, no words of the text.
+            if let citation = Sentences.citation(bytes, at: index, before: end), isReference(citation) { index = citation } else { index += 1 }
+            return true
+        }
+        let (scalar, length) = scalar(at: index)
+        if Self.isWord(scalar.properties), scalar != "\u{2019}" { return false }
+        index += length
+        return true
     }
 
     private static func isWord(_ properties: Unicode.Scalar.Properties) -> Bool {
@@ -124,12 +141,12 @@ struct TokenScanner {
     private func token(_ range: Range<Int>, stem: UInt32, exact: UInt32, root: UInt32, _ first: UInt8, count: Int, _ isCapitalised: Bool) -> Token {
         var stem = stem
         if count <= Tokenizer.numberWordLimit, count > 2, Self.startsNumber(first) {
-            let value = Tokenizer.numberWords[stem]
+            let value = numberWords[stem]
             if value >= 0 { stem = Tokenizer.hash(String(value).utf8) }
         }
         return Token(
             range, stem: stem, exact: exact, root: root, stemLength: count,
-            stopNumber: count <= Tokenizer.stopLimit ? UInt8(clamping: max(0, Tokenizer.stopWords[exact])) : 0, isCapitalised: isCapitalised)
+            stopNumber: count <= Tokenizer.stopLimit ? UInt8(clamping: max(0, stopWords[exact])) : 0, isCapitalised: isCapitalised)
     }
 
     /// Every word for a number begins with one of these.
@@ -142,24 +159,36 @@ struct TokenScanner {
 
     /// A word of ASCII letters alone, as most are: hashed and stemmed where it stands. nil if it is another.
     private mutating func plainWord(from start: Int) -> Token? {
-        var exact = Tokenizer.emptyHash
         var next = start
         let limit = min(end, start + 64)
-        while next < limit, ASCII.isLetter(bytes[next]) {
-            exact = (exact ^ UInt64(ASCII.lowered(bytes[next]))) &* Tokenizer.hashPrime
-            next += 1
-        }
+        while next < limit, ASCII.isLetter(bytes[next]) { next += 1 }
         guard next > start, next < start + 64 else { return nil }
         if next < end {
             let byte = bytes[next]
             if byte >= 0x80 || ASCII.isDigit(byte) || byte == UInt8(ascii: "'") || (byte == UInt8(ascii: ".") && next == start + 1) { return nil }
         }
-        let stem = Tokenizer.stem(of: next - start) { ASCII.lowered(bytes[start + $0]) }
+        // A letter in lower case is one with this bit.
+        let stem = Tokenizer.stem(of: next - start) { bytes[start + $0] | 0x20 }
+        // What the hashes of the root, the stem and the word have in common is computed once.
+        let last = start + stem.count - 1
         var hash = Tokenizer.emptyHash
         var root: UInt32 = 0
-        for place in start..<(start + stem.count - 1) {
-            hash = (hash ^ UInt64(ASCII.lowered(bytes[place]))) &* Tokenizer.hashPrime
-            if place == start + Tokenizer.rootLetters - 1 { root = Tokenizer.folded(hash) }
+        var place = start
+        if stem.count > Tokenizer.rootLetters {
+            while place < start + Tokenizer.rootLetters {
+                hash = (hash ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
+                place += 1
+            }
+            root = Tokenizer.folded(hash)
+        }
+        while place < last {
+            hash = (hash ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
+            place += 1
+        }
+        var exact = hash
+        while place < next {
+            exact = (exact ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
+            place += 1
         }
         hash = (hash ^ UInt64(stem.last)) &* Tokenizer.hashPrime
         if stem.count == Tokenizer.rootLetters { root = Tokenizer.folded(hash) }

@@ -1,107 +1,179 @@
-// From a capture to a case: content coding, JSON or streams of it, then Prompt, AnswerAssembler and Extraction.
+// From a capture to a case: content coding, JSON or streams of it, then Prompt, AnswerAssembler and Extraction. In steps, so that
+// the process that decodes stays within reach of its other duties whatever the bodies are.
+//
+//     unpacking --step…--> answer --step…--> request --step--> context --step--> done
 
 import JSON
 
-/// Decodes captures. Total: every capture gives a case or a reason.
-package enum CaptureDecoder {
+/// Decodes one capture. Total: every capture gives a case or a reason.
+package struct CaptureDecoder {
     /// Longer answers are cut: no person reads on, and offsets stay small.
     package static let answerLimitBytes = 1 << 20
+    /// Work of one step over the texts of a stream, in bytes: a few milliseconds. A single text, and each of the other steps, is
+    /// bounded by `ContentCoding.limitBytes`.
+    private static let stepBytes = 64 << 10
+    /// What a text costs beside its bytes.
+    private static let textBytes = 256
 
-    package static func decode(_ coded: CapturedExchange) -> Decoded {
-        let exchange: CapturedExchange
-        do throws(ContentCoding.Failure) {
-            exchange = try plain(coded)
-        } catch {
-            return .notAuditable(error == .unknownCoding ? .contentEncoding : .malformed)
+    private enum Phase { case unpacking, answer, request, context, done }
+
+    private var phase: Phase
+    private var exchange: CapturedExchange
+    /// A stream that is being read; its texts count as no more than beginnings of JSON when they are lines.
+    private var stream: (texts: EventStream, form: EventStream.Form)?
+    private var response = AnswerAssembler()
+    /// The request's body, when it is known as a tree.
+    private var body: JSONValue?
+    private var prompt = Prompt(.null)
+
+    package init(_ exchange: CapturedExchange) {
+        self.exchange = exchange
+        phase = .unpacking
+    }
+
+    /// An exchange whose bodies, or one of them, were parsed already.
+    init(_ exchange: CapturedExchange, request: JSONValue?, response: JSONValue?) {
+        self.exchange = exchange
+        body = request
+        phase = response == nil ? .unpacking : .request
+        if let response { self.response.add(response) }
+    }
+
+    /// Goes on for a bounded time; the case, or the reason for none, when all is done. After it, nil.
+    package mutating func step() -> Decoded? {
+        switch phase {
+        case .unpacking: return unpack()
+        case .answer: return readAnswer()
+        case .request:
+            guard response.answer.utf8.contains(where: { !ASCII.isSpace($0) }) else { return end(.notAuditable(.notAuditable)) }
+            readRequest()
+        case .context: return end(.auditable(auditCase()))
+        case .done: break
         }
-        if exchange.isSubmission { return Submission.decode(exchange) }
-        var response = AnswerAssembler()
-        guard read(exchange, into: &response) else { return .notAuditable(.malformed) }
-        let answer = response.answer
-        guard answer.utf8.contains(where: { !ASCII.isSpace($0) }) else { return .notAuditable(.notAuditable) }
+        return nil
+    }
 
-        return .auditable(auditCase(of: exchange, answer: cut(answer), response))
+    /// All at once.
+    package static func decode(_ exchange: CapturedExchange) -> Decoded {
+        var decoder = CaptureDecoder(exchange)
+        while true { if let decoded = decoder.step() { return decoded } }
     }
 
     /// Question and documents alone, of an exchange whose answer does not matter or is not there.
-    package static func context(of coded: CapturedExchange) -> AuditCase {
-        let exchange = (try? plain(coded)) ?? coded
-        var response = AnswerAssembler()
-        _ = read(exchange, into: &response)
-        return auditCase(of: exchange, answer: cut(response.answer), response)
+    mutating func context() -> AuditCase {
+        while phase == .unpacking || phase == .answer { _ = step() }
+        phase = .request
+        readRequest()
+        return auditCase()
     }
 
+    private mutating func end(_ decoded: Decoded) -> Decoded {
+        phase = .done
+        return decoded
+    }
+
+    // MARK: Content codings
+
+    /// Takes one coding off one body.
+    private mutating func unpack() -> Decoded? {
+        do throws(ContentCoding.Failure) {
+            if !exchange.responseContentEncoding.isEmpty {
+                var body = ContentCoding.Body(bytes: exchange.responseBody, codings: exchange.responseContentEncoding, isCut: exchange.responseTruncated)
+                try body.unpack()
+                (exchange.responseBody, exchange.responseContentEncoding, exchange.responseTruncated) = (body.bytes, body.codings, body.isCut)
+            } else if !exchange.requestContentEncoding.isEmpty {
+                var body = ContentCoding.Body(bytes: exchange.requestBody, codings: exchange.requestContentEncoding, isCut: exchange.requestTruncated)
+                try body.unpack()
+                (exchange.requestBody, exchange.requestContentEncoding, exchange.requestTruncated) = (body.bytes, body.codings, body.isCut)
+            } else if exchange.isSubmission {
+                return end(Submission.decode(exchange))
+            } else {
+                phase = .answer
+            }
+            return nil
+        } catch {
+            return end(.notAuditable(error == .unknownCoding ? .contentEncoding : .malformed))
+        }
+    }
+
+    // MARK: The answer
+
+    /// Reads the answer's body, or the next texts of a stream.
+    private mutating func readAnswer() -> Decoded? {
+        guard stream == nil else {
+            readStream()
+            return nil
+        }
+        let bytes = exchange.responseBody
+        let type = exchange.responseContentType.lowercased()
+        let looksLikeStream = EventStream.looksLike(bytes)
+        if type.contains("event-stream") || (!type.contains("json") && looksLikeStream) {
+            stream = (EventStream(bytes, .events), .events)
+            return nil
+        }
+        if let value = try? JSONValue(parsing: bytes.span) {
+            response.add(value)
+            phase = .request
+            return nil
+        }
+        // Newline-delimited JSON, under its own type or under that of JSON. A line that is cut is the stream's end.
+        var lines = EventStream(bytes, .lines)
+        if let first = lines.next(), (try? JSONValue(parsing: first.span))?.members != nil {
+            stream = (EventStream(bytes, .lines), .lines)
+            return nil
+        }
+        guard exchange.responseTruncated || bytes.allSatisfy(ASCII.isSpace) else {
+            guard looksLikeStream else { return end(.notAuditable(.malformed)) }
+            stream = (EventStream(bytes, .events), .events)
+            return nil
+        }
+        if let value = try? JSONValue(parsingCut: bytes.span) { response.add(value) }
+        phase = .request
+        return nil
+    }
+
+    private mutating func readStream() {
+        guard let form = stream?.form, var texts = stream?.texts else { return }
+        var left = Self.stepBytes
+        while left > 0 {
+            let start = texts.offset
+            guard let text = texts.next() else {
+                phase = .request
+                return
+            }
+            left -= texts.offset - start + Self.textBytes
+            if form == .events, text.elementsEqual("[DONE]".utf8) { continue }
+            if let chunk = try? JSONValue(parsing: text.span) {
+                response.add(chunk)
+            } else if form == .events, let first = text.first(where: { !ASCII.isSpace($0) }), first != UInt8(ascii: "{"), first != UInt8(ascii: "[") {
+                response.add(plain: text)
+            }
+        }
+        stream = (texts, form)
+    }
+
+    // MARK: The request
+
     /// A request that is no JSON has no question and no documents, but its answer can still be shown.
-    private static func auditCase(of exchange: CapturedExchange, answer: String, _ response: AnswerAssembler) -> AuditCase {
-        let body = try? exchange.requestTruncated
-            ? JSONValue(parsingCut: exchange.requestBody.span) : JSONValue(parsing: exchange.requestBody.span)
-        let prompt = Prompt(body ?? .null)
+    private mutating func readRequest() {
+        if body == nil {
+            body = try? exchange.requestTruncated ? JSONValue(parsingCut: exchange.requestBody.span) : JSONValue(parsing: exchange.requestBody.span)
+        }
+        prompt = Prompt(body ?? .null)
+        body = nil
+        phase = .context
+    }
+
+    private func auditCase() -> AuditCase {
         var extraction = ContextExtractor()
         extraction.extract(from: prompt, responseDocuments: response.documents)
         var auditCase = AuditCase(
             requestID: exchange.requestID, auditID: exchange.auditID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
             documents: extraction.documents, contextState: extraction.state,
             contextIsPartial: extraction.isPartial || prompt.isPartial || exchange.requestTruncated,
-            answer: answer, truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
+            answer: Self.cut(response.answer), truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
         auditCase.traceID = exchange.traceID
         return auditCase
-    }
-
-    /// The exchange with both bodies free of content codings.
-    private static func plain(_ coded: CapturedExchange) throws(ContentCoding.Failure) -> CapturedExchange {
-        var exchange = coded
-        if !coded.responseContentEncoding.isEmpty {
-            let response = try ContentCoding.decode(coded.responseBody, codings: coded.responseContentEncoding, isCut: coded.responseTruncated)
-            exchange.responseBody = response.bytes
-            exchange.responseTruncated = response.isCut
-            exchange.responseContentEncoding = ""
-        }
-        if !coded.requestContentEncoding.isEmpty {
-            let request = try ContentCoding.decode(coded.requestBody, codings: coded.requestContentEncoding, isCut: coded.requestTruncated)
-            exchange.requestBody = request.bytes
-            exchange.requestTruncated = request.isCut
-            exchange.requestContentEncoding = ""
-        }
-        return exchange
-    }
-
-    /// Reads the answer's body; false if it is neither JSON nor a stream.
-    private static func read(_ exchange: CapturedExchange, into response: inout AnswerAssembler) -> Bool {
-        let body = exchange.responseBody
-        let type = exchange.responseContentType.lowercased()
-        if type.contains("event-stream") || (!type.contains("json") && EventStream.looksLike(body)) {
-            for data in EventStream.data(of: body) where !data.elementsEqual("[DONE]".utf8) {
-                if let chunk = try? JSONValue(parsing: data.span) {
-                    response.add(chunk)
-                } else if let first = data.first(where: { !ASCII.isSpace($0) }), first != UInt8(ascii: "{"), first != UInt8(ascii: "[") {
-                    response.add(plain: data)
-                }
-            }
-            return true
-        }
-        if let value = try? JSONValue(parsing: body.span) {
-            response.add(value)
-            return true
-        }
-        // Newline-delimited JSON, under its own type or under that of JSON. A line that is cut is the stream's end.
-        let texts = EventStream.texts(of: body)
-        if let first = texts.first, (try? JSONValue(parsing: first.span))?.members != nil {
-            for text in texts {
-                guard let chunk = try? JSONValue(parsing: text.span) else { continue }
-                response.add(chunk)
-            }
-            return true
-        }
-        guard exchange.responseTruncated || body.allSatisfy(ASCII.isSpace) else {
-            if EventStream.looksLike(body) {
-                var asStream = exchange
-                asStream.responseContentType = "text/event-stream"
-                return read(asStream, into: &response)
-            }
-            return false
-        }
-        if let value = try? JSONValue(parsingCut: body.span) { response.add(value) }
-        return true
     }
 
     static func cut(_ answer: String) -> String {

@@ -18,32 +18,31 @@ enum ContentCoding {
         case malformed
     }
 
-    /// A body without its codings, and whether its end is missing.
-    struct Plain: Equatable {
+    /// A body, the codings that are still on it (the value of Content-Encoding), and whether its end is missing.
+    struct Body: Equatable {
         var bytes: [UInt8]
+        var codings: String
         var isCut: Bool
-    }
 
-    /// - Parameter codings: the value of Content-Encoding.
-    static func decode(_ body: [UInt8], codings: String, isCut: Bool, limit: Int = limitBytes) throws(Failure) -> Plain {
-        var plain = Plain(bytes: body, isCut: isCut)
-        let names = codings.lowercased().utf8.split(separator: UInt8(ascii: ",")).map { part in
-            Array(part).trimmed(0..<part.count).map { Array(part)[$0] }
-        }.filter { !$0.isEmpty }
-        guard names.count <= codingLimit else { throw .unknownCoding }
-        for name in names.reversed() {
+        /// Takes the coding off that was put on last; nothing happens when none is left.
+        mutating func unpack(limit: Int = limitBytes) throws(Failure) {
+            var names = codings.lowercased().utf8.split(separator: UInt8(ascii: ",")).map { part in
+                Array(part).trimmed(0..<part.count).map { Array(part)[$0] }
+            }.filter { !$0.isEmpty }
+            guard names.count <= codingLimit else { throw .unknownCoding }
+            let name = names.popLast() ?? []
+            codings = names.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ",")
             switch String(decoding: name, as: UTF8.self) {
-            case "identity": break
-            case "gzip", "x-gzip": if !isText(plain.bytes) { plain = try inflate(plain, windowBits: 15 + 32, limit) }
+            case "", "identity": break
+            case "gzip", "x-gzip": if !isText(bytes) { try inflate(&self, windowBits: 15 + 32, limit) }
             case "deflate":
-                guard !isText(plain.bytes) else { break }
+                guard !isText(bytes) else { break }
                 // The name means zlib's format, but some send it without a head.
-                do throws(Failure) { plain = try inflate(plain, windowBits: 15, limit) } catch { plain = try inflate(plain, windowBits: -15, limit) }
-            case "br": if !isText(plain.bytes) { plain = try brotli(plain, limit) }
+                do throws(Failure) { try inflate(&self, windowBits: 15, limit) } catch { try inflate(&self, windowBits: -15, limit) }
+            case "br": if !isText(bytes) { try brotli(&self, limit) }
             default: throw .unknownCoding
             }
         }
-        return plain
     }
 
     /// The header may have outlived the coding: a proxy decoded the body and forgot to say so.
@@ -52,12 +51,12 @@ enum ContentCoding {
         return start.isEmpty || start.first == UInt8(ascii: "{") || start.starts(with: "data:".utf8) || start.starts(with: "event:".utf8) || start.starts(with: "[{".utf8)
     }
 
-    private static func inflate(_ body: Plain, windowBits: Int32, _ limit: Int) throws(Failure) -> Plain {
+    private static func inflate(_ body: inout Body, windowBits: Int32, _ limit: Int) throws(Failure) {
         var stream = z_stream()
         guard unsafe czlib_inflate_init(&stream, windowBits) == Z_OK else { throw .malformed }
         defer { unsafe _ = inflateEnd(&stream) }
         var input = body.bytes
-        var result = Plain(bytes: [], isCut: body.isCut)
+        var result: (bytes: [UInt8], isCut: Bool) = ([], body.isCut)
         var piece = [UInt8](repeating: 0, count: pieceBytes)
         var isBroken = false
         input.withUnsafeMutableBufferPointer { input in
@@ -87,14 +86,14 @@ enum ContentCoding {
             }
         }
         guard !isBroken || !result.bytes.isEmpty else { throw .malformed }
-        if isBroken { result.isCut = true }
-        return result
+        body.bytes = result.bytes
+        body.isCut = result.isCut || isBroken
     }
 
-    private static func brotli(_ body: Plain, _ limit: Int) throws(Failure) -> Plain {
+    private static func brotli(_ body: inout Body, _ limit: Int) throws(Failure) {
         guard let decoder = BrotliDecoderCreateInstance(nil, nil, nil) else { throw .malformed }
         defer { unsafe BrotliDecoderDestroyInstance(decoder) }
-        var result = Plain(bytes: [], isCut: body.isCut)
+        var result: (bytes: [UInt8], isCut: Bool) = ([], body.isCut)
         var piece = [UInt8](repeating: 0, count: pieceBytes)
         var isBroken = false
         body.bytes.withUnsafeBufferPointer { input in
@@ -125,7 +124,7 @@ enum ContentCoding {
             }
         }
         guard !isBroken || !result.bytes.isEmpty else { throw .malformed }
-        if isBroken { result.isCut = true }
-        return result
+        body.bytes = result.bytes
+        body.isCut = result.isCut || isBroken
     }
 }

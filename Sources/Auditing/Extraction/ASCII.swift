@@ -1,11 +1,13 @@
 // Small questions about bytes of UTF-8 text. Everything here is total: any byte, any range clamped to the text.
 
+import Glibc
+
 enum ASCII {
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
     static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
     static func isUpper(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) }
     static func isLower(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) }
-    static func isLetter(_ byte: UInt8) -> Bool { isUpper(byte) || isLower(byte) }
+    static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
     static func isWord(_ byte: UInt8) -> Bool { isLetter(byte) || isDigit(byte) || byte >= 0x80 }
     static func lowered(_ byte: UInt8) -> UInt8 { isUpper(byte) ? byte | 0x20 : byte }
 
@@ -56,6 +58,15 @@ extension [UInt8] {
             if ASCII.lowered(self[offset]) == head, has(word, at: offset) { return offset }
         }
         return nil
+    }
+
+    /// The first offset of a byte at or after a place and before an end, found as fast as the machine can.
+    func place(of byte: UInt8, from start: Int, before end: Int) -> Int? {
+        let end = Swift.min(end, count)
+        guard start >= 0, start < end else { return nil }
+        return unsafe withUnsafeBytes { bytes in
+            unsafe memchr(bytes.baseAddress! + start, Int32(byte), end - start).map { unsafe UnsafeRawPointer($0) - bytes.baseAddress! }
+        }
     }
 }
 

@@ -22,7 +22,7 @@ struct PromptText {
         var lines: [Line] = []
         var start = 0
         while start < bytes.count {
-            let newline = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
+            let newline = bytes.place(of: 0x0A, from: start, before: bytes.count) ?? bytes.count
             let end = newline > start && bytes[newline - 1] == 0x0D ? newline - 1 : newline
             lines.append(Line(range: start..<end, trimmed: bytes.trimmed(start..<end), next: Swift.min(newline + 1, bytes.count)))
             start = newline + 1

@@ -33,9 +33,9 @@ struct Tags {
         self.bytes = bytes
         var index = range.lowerBound
         let end = min(range.upperBound, bytes.count)
-        while index < end, tags.count < Self.tagLimit {
-            guard bytes[index] == UInt8(ascii: "<"), let tag = tag(at: index, before: end) else {
-                index += 1
+        while tags.count < Self.tagLimit, let start = bytes.place(of: UInt8(ascii: "<"), from: index, before: end) {
+            guard let tag = tag(at: start, before: end) else {
+                index = start + 1
                 continue
             }
             tags.append(tag)

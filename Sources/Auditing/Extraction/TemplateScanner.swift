@@ -99,7 +99,8 @@ struct TemplateScanner {
     /// Worked examples end where the prompt says that it is the model's turn.
     private func firstLineAfterExamples() -> Int {
         let index = text.lines.lastIndex { line in
-            bytes.first("now it's your turn", in: line.trimmed) != nil || bytes.first("now it is your turn", in: line.trimmed) != nil
+            bytes.first("your turn", in: line.trimmed) != nil
+                && (bytes.first("now it's your turn", in: line.trimmed) != nil || bytes.first("now it is your turn", in: line.trimmed) != nil)
         }
         return index ?? 0
     }

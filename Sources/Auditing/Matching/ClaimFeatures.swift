@@ -79,7 +79,7 @@ struct ClaimFeatures {
             if alignment.wordAt[alignment.partner[place]] == claim.wordOf[place] { here |= bit } else { hereAkin |= bit }
         }
         // What the title says holds for the whole document.
-        let titled = match.titles[index.sentences[window.sentences.lowerBound].document] ?? 0
+        let titled = match.titles[index.sentences[window.sentences.lowerBound].document]
         let covered = match.score(exact: here | titled, akin: hereAkin)
         let coveredAnywhere = match.score(exact: match.exact, akin: match.akin)
         coverage = covered / total
@@ -185,24 +185,33 @@ struct ClaimFeatures {
     /// Whether a word's neighbours in the claim also stand near it somewhere in the documents.
     private mutating func binding(_ match: ClaimMatch, _ index: EvidenceIndex) {
         let claim = match.claim
-        let reach: Int32 = 7
+        let reach = 7
         var best = [Double](repeating: -1, count: claim.words.count)
+        // Bits of the neighbours that were nearest so far: a place with no others says nothing new.
+        var seen = [UInt64](repeating: 0, count: claim.words.count)
         let present = match.exact | match.akin
+        let hits = match.hits
         var low = 0
         var high = 0
-        for (number, hit) in match.hits.enumerated() {
-            while match.hits[low].place < hit.place - reach { low += 1 }
-            while high < match.hits.count, match.hits[high].place <= hit.place + reach { high += 1 }
-            let word = Int(hit.word)
+        // The places of the document at hand.
+        var document = 0..<0
+        for (number, hit) in hits.enumerated() {
+            if hit.place >= document.upperBound { document = index.tokens(ofDocumentAt: hit.place) }
+            let first = max(hit.place - reach, document.lowerBound)
+            let last = min(hit.place + reach, document.upperBound - 1)
+            while hits[low].place < first { low += 1 }
+            while high < hits.count, hits[high].place <= last { high += 1 }
+            let word = hit.word
             let wanted = claim.neighbours[word] & present
-            guard wanted != 0 else { continue }
+            guard wanted != 0, seen[word] != wanted else { continue }
             var near: UInt64 = 0
-            let document = index.sentences[Int(index.sentenceOf[Int(hit.place)])].document
-            for other in low..<high where other != number && index.sentences[Int(index.sentenceOf[Int(match.hits[other].place)])].document == document {
-                near |= 1 << UInt64(match.hits[other].word)
-            }
-            let bound = claim.weight(of: near & wanted) / max(1e-9, claim.weight(of: wanted))
-            if bound > best[word] { best[word] = bound }
+            for other in low..<high where other != number { near |= 1 << UInt64(hits[other].word) }
+            near &= wanted
+            guard best[word] < 0 || near & ~seen[word] != 0 else { continue }
+            let bound = claim.weight(of: near) / max(1e-9, claim.weight(of: wanted))
+            guard bound > best[word] else { continue }
+            best[word] = bound
+            seen[word] = near
         }
         var sum = 0.0
         var weight = 0.0

@@ -1,12 +1,18 @@
 // Where the documents speak of a claim: the places of its words, the passages that hold most of them, and how the words of the
 // claim line up with those of a passage.
 
-/// A place in the documents where a word of the claim stands.
-struct Hit {
-    var place: Int32
-    var word: Int8
+/// A place in the documents where a word of the claim stands; in the order of places, then of words.
+struct Hit: Comparable {
+    private let key: UInt64
+
+    init(place: Int, word: Int, isExact: Bool) { key = UInt64(UInt32(truncatingIfNeeded: place)) << 16 | UInt64(UInt8(truncatingIfNeeded: word)) << 8 | (isExact ? 0 : 1) }
+
+    var place: Int { Int(key >> 16) }
+    var word: Int { Int(key >> 8 & 0xFF) }
     /// The same word, not one that means nearly the same.
-    var isExact: Bool
+    var isExact: Bool { key & 1 == 0 }
+
+    static func < (one: Hit, other: Hit) -> Bool { one.key < other.key }
 }
 
 /// A passage of neighbouring sentences, with bits of the claim's words that stand in it.
@@ -32,8 +38,8 @@ struct ClaimMatch {
     private(set) var hits: [Hit] = []
     private(set) var exact: UInt64 = 0
     private(set) var akin: UInt64 = 0
-    /// Bits of the words in the title of each document that has one.
-    private(set) var titles: [Int: UInt64] = [:]
+    /// Bits of the words in the title of each document.
+    private(set) var titles: [UInt64]
     /// The passages that hold most, the best first.
     private(set) var windows: [EvidenceWindow] = []
     /// In index entries.
@@ -41,6 +47,7 @@ struct ClaimMatch {
 
     init(_ claim: ClaimText, in index: EvidenceIndex, windowLimit: Int) {
         self.claim = claim
+        titles = [UInt64](repeating: 0, count: index.texts.count)
         let limit = min(Self.placeLimit, Self.hitLimit / 2 / max(1, claim.words.count))
         for (number, word) in claim.words.enumerated() {
             guard let own = word.own else { continue }
@@ -50,19 +57,16 @@ struct ClaimMatch {
         for (number, word) in claim.words.enumerated() {
             for other in word.akin {
                 akin |= 1 << UInt64(number)
-                collect(other, number, false, index, min(limit, Self.hitLimit - hits.count))
+                collect(claim.related[other], number, false, index, min(limit, Self.hitLimit - hits.count))
             }
         }
-        hits.sort { $0.place != $1.place ? $0.place < $1.place : $0.word < $1.word }
+        hits.sort()
         work = hits.count * 8 + claim.tokens.count * 8
         findWindows(index, limit: windowLimit)
     }
 
     private mutating func collect(_ word: Int32, _ number: Int, _ isExact: Bool, _ index: EvidenceIndex, _ limit: Int) {
-        let number = Int8(truncatingIfNeeded: number)
-        var found: [Hit] = []
-        index.forEachPlace(of: word, limit: limit) { found.append(Hit(place: Int32(truncatingIfNeeded: $0), word: number, isExact: isExact)) }
-        hits += found
+        index.forEachPlace(of: word, limit: limit) { hits.append(Hit(place: $0, word: number, isExact: isExact)) }
     }
 
     func score(exact: UInt64, akin: UInt64) -> Double { claim.weight(of: exact) + Self.akinCredit * claim.weight(of: akin & ~exact) }
@@ -75,7 +79,7 @@ struct ClaimMatch {
         }
         var groups: [Group] = []
         for hit in hits {
-            let sentence = Int(index.sentenceOf[Int(hit.place)])
+            let sentence = Int(index.sentenceOf[hit.place])
             if groups.last?.sentence != sentence { groups.append(Group(sentence: sentence, exact: 0, akin: 0)) }
             let bit = UInt64(1) << UInt64(hit.word)
             if hit.isExact { groups[groups.count - 1].exact |= bit } else { groups[groups.count - 1].akin |= bit }
@@ -87,7 +91,7 @@ struct ClaimMatch {
         for first in groups.indices {
             var window = EvidenceWindow(sentences: 0..<0, exact: 0, akin: 0, score: 0)
             let start = groups[first].sentence
-            window.exact = titles[index.sentences[start].document] ?? 0
+            window.exact = titles[index.sentences[start].document]
             for last in first..<min(groups.count, first + Self.windowSentences) {
                 let group = groups[last]
                 guard group.sentence < start + Self.windowSentences, index.sentences[group.sentence].document == index.sentences[start].document else { break }
@@ -96,6 +100,7 @@ struct ClaimMatch {
                 let exact = window.exact | group.exact
                 let akin = window.akin | group.akin
                 // Each further sentence must bring something of its own.
+                if last > first, exact == window.exact, akin == window.akin { continue }
                 let length = group.sentence - start + 1
                 let score = score(exact: exact, akin: akin) * (1 - 0.03 * min(Double(length - 1), Double(tokens) / 30))
                 window.exact = exact
@@ -150,12 +155,12 @@ struct Alignment {
         var high = match.hits.count
         while low < high {
             let middle = (low + high) / 2
-            if Int(match.hits[middle].place) < window.lowerBound { low = middle + 1 } else { high = middle }
+            if match.hits[middle].place < window.lowerBound { low = middle + 1 } else { high = middle }
         }
-        while low < match.hits.count, Int(match.hits[low].place) < window.upperBound {
+        while low < match.hits.count, match.hits[low].place < window.upperBound {
             let hit = match.hits[low]
-            let place = Int(hit.place) - window.lowerBound
-            if hit.isExact { wordAt[place] = hit.word } else { akinAt[place] = hit.word }
+            let place = hit.place - window.lowerBound
+            if hit.isExact { wordAt[place] = Int8(truncatingIfNeeded: hit.word) } else { akinAt[place] = Int8(truncatingIfNeeded: hit.word) }
             let bit = UInt64(1) << UInt64(hit.word)
             for other in max(0, place - Self.reach)..<min(count, place + Self.reach + 1) { near[other] |= bit }
             low += 1
@@ -173,8 +178,9 @@ struct Alignment {
         for place in tokens.indices where claim.wordOf[place] >= 0 && partner[place] < 0 {
             let word = claim.wordOf[place]
             var best = (score: -1.0, place: -1)
+            let neighbours = claim.neighbours[Int(word)]
             for other in at.indices where at[other] == word {
-                var score = Double((claim.neighbours[Int(word)] & near[other]).nonzeroBitCount)
+                var score = Double((neighbours & near[other]).nonzeroBitCount)
                 if place > 0, other > 0, tokens[place - 1].stem == index.tokens[window.lowerBound + other - 1].stem { score += 2 }
                 if place + 1 < tokens.count, other + 1 < at.count, tokens[place + 1].stem == index.tokens[window.lowerBound + other + 1].stem { score += 2 }
                 if other > last { score += 0.5 }

@@ -10,10 +10,10 @@ struct ClaimWord {
     var isName: Bool
     /// The same word in the documents.
     var own: Int32?
-    /// Words of the documents that mean nearly the same.
-    var akin: [Int32]
-    /// Words of the documents that mean the opposite, by the lexicon.
-    var opposites: [Int32]
+    /// Words of the documents that mean nearly the same, in the claim's `related`.
+    var akin: Range<Int>
+    /// Words of the documents that mean the opposite, by the lexicon, in the claim's `related`.
+    var opposites: Range<Int>
     var lexicon: LexiconWord?
 }
 
@@ -30,6 +30,10 @@ struct ClaimText {
     let range: Range<Int>
     private(set) var tokens: [Token]
     private(set) var words: [ClaimWord] = []
+    /// Words of the documents that relate to words of the claim.
+    private(set) var related: [Int32] = []
+    /// Those of the words, for sums.
+    private var weights: [Double] = []
     /// The word of every token, -1 for stop words.
     private(set) var wordOf: [Int8]
     /// Bits of the words near each word.
@@ -62,34 +66,34 @@ struct ClaimText {
                 neighbours[word] |= 1 << UInt64(other)
             }
         }
-        totalWeight = words.reduce(0) { $0 + $1.weight }
+        totalWeight = weights.reduce(0, +)
     }
 
     private mutating func add(_ place: Int, _ index: EvidenceIndex) {
         let token = tokens[place]
         let own = index.word(token.stem)
-        var akin = token.isNumber ? [] : index.relatives(of: token, limit: 4)
-        var opposites: [Int32] = []
         let lexicon = token.isNumber ? nil : LexiconWord(token.stem)
+        let first = related.count
+        lexicon?.forEachRelation { if $1 == .opposite, let word = index.word($0) { related.append(word) } }
+        let opposites = first..<related.count
         if !token.isNumber {
-            lexicon?.forEachRelation { other, relation in
-                guard relation != .broader, let word = index.word(other.stem) else { return }
-                switch relation {
-                case .same, .synonym, .narrower, .derived: akin.append(word)
-                case .opposite: opposites.append(word)
-                case .broader: break
-                }
+            index.forEachRelative(of: token, limit: 4) { word in
+                if opposites.isEmpty || !related[opposites].contains(word) { related.append(word) }
             }
-            if !opposites.isEmpty { akin.removeAll(where: opposites.contains) }
-            if own == nil, akin.isEmpty, token.isCapitalised { akin += Acronyms.words(for: place, tokens, bytes, index) }
+            lexicon?.forEachRelation { other, relation in
+                guard relation != .broader, relation != .opposite, let word = index.word(other) else { return }
+                if opposites.isEmpty || !related[opposites].contains(word) { related.append(word) }
+            }
+            if own == nil, related.count == opposites.upperBound, token.isCapitalised { related += Acronyms.words(for: place, tokens, bytes, index) }
         }
+        let akin = opposites.upperBound..<related.count
         let frequency = Double(own.map { index.frequency(of: $0) } ?? 0)
         let rarity = 1 - frequency / Double(max(1, index.sentences.count)) / 2
         let isInitial = token.isCapitalised && token.range.count == 1
         let isName = place > 0 && token.isCapitalised && !isInitial && !Quantities.isMonth(token)
-        words.append(ClaimWord(
-            token: token, place: place, weight: rarity * (1 - 0.03 * Double(lexicon?.commonness ?? 0)) * (token.isNumber ? 1.6 : isInitial ? 0.3 : token.isCapitalised ? 1.3 : 1), isName: isName,
-            own: own, akin: akin, opposites: opposites, lexicon: lexicon))
+        let weight = rarity * (1 - 0.03 * Double(lexicon?.commonness ?? 0)) * (token.isNumber ? 1.6 : isInitial ? 0.3 : token.isCapitalised ? 1.3 : 1)
+        weights.append(weight)
+        words.append(ClaimWord(token: token, place: place, weight: weight, isName: isName, own: own, akin: akin, opposites: opposites, lexicon: lexicon))
     }
 
     /// The words whose bits are set, each with its number.
@@ -98,7 +102,7 @@ struct ClaimText {
         var rest = mask
         while rest != 0 {
             let word = rest.trailingZeroBitCount
-            if word < words.count { sum += words[word].weight }
+            if word < weights.count { sum += weights[word] }
             rest &= rest - 1
         }
         return sum

@@ -25,16 +25,22 @@ struct EvidenceIndex {
 
     /// Documents whose text is indexed, in the order of the case.
     private(set) var texts: [[UInt8]] = []
+    /// Where the words of each document begin.
+    private var starts: [Int] = []
     private(set) var sentences: [EvidenceSentence] = []
     private(set) var tokens: [Token] = []
     /// The sentence of every token.
     private(set) var sentenceOf: [Int32] = []
+    /// The word of every token, -1 for stop words.
+    private(set) var wordAt: [Int32] = []
     /// Stop words of all documents.
     private(set) var stops = StopSet()
     private var previous: [Int32] = []
     private var numbers = HashTable(capacity: 512)
     private var roots = HashTable(capacity: 512)
     private var entries: [Entry] = []
+    /// The words of the lexicon that the documents hold, a bit each: most relations of a word lead to none of them.
+    private var lexiconBits = [UInt64](repeating: 0, count: LexiconWord.count / 64 + 1)
     /// Words as they stand, of all documents.
     private var forms = HashTable(capacity: 512)
     /// The sentence that names a document, for each: its first, if it is short.
@@ -43,6 +49,7 @@ struct EvidenceIndex {
 
     mutating func add(document text: [UInt8]) {
         texts.append(text)
+        starts.append(tokens.count)
         titles.append(nil)
     }
 
@@ -58,10 +65,12 @@ struct EvidenceIndex {
             guard !token.isStop else {
                 stops.insert(token.stopNumber)
                 previous.append(-1)
+                wordAt.append(-1)
                 continue
             }
             let word = numbers[token.stem]
             if word >= 0 {
+                wordAt.append(word)
                 if tokens[Int(entries[Int(word)].last)].exact != token.exact { forms.set(token.exact, 1) }
                 let last = entries[Int(word)].last
                 previous.append(last)
@@ -70,6 +79,7 @@ struct EvidenceIndex {
             } else {
                 previous.append(-1)
                 let word = Int32(truncatingIfNeeded: entries.count)
+                wordAt.append(word)
                 numbers.set(token.stem, word)
                 forms.set(token.exact, 1)
                 var next: Int32 = -1
@@ -77,7 +87,9 @@ struct EvidenceIndex {
                     next = roots[token.root]
                     roots.set(token.root, word)
                 }
-                entries.append(Entry(last: place, sentences: 1, nextOfRoot: next, lexicon: LexiconWord.number(of: token.stem), stemLength: token.stemLength))
+                let lexicon = LexiconWord.number(of: token.stem)
+                if lexicon >= 0 { lexiconBits[Int(lexicon >> 6)] |= 1 << UInt64(lexicon & 63) }
+                entries.append(Entry(last: place, sentences: 1, nextOfRoot: next, lexicon: lexicon, stemLength: token.stemLength))
             }
         }
         if sentences.last?.document != document, tokens.count - first <= Self.titleTokens { titles[document] = sentences.count }
@@ -91,6 +103,10 @@ struct EvidenceIndex {
         return word >= 0 ? word : nil
     }
 
+    /// A word of the lexicon that the documents hold.
+    @inline(__always)
+    func word(_ word: LexiconWord) -> Int32? { lexiconBits[word.number >> 6] >> UInt64(word.number & 63) & 1 == 1 ? self.word(word.stem) : nil }
+
     /// Whether a word stands in the documents as it is.
     func holds(_ token: Token) -> Bool { token.isStop ? stops.contains(token.stopNumber) : forms[token.exact] >= 0 }
 
@@ -100,21 +116,26 @@ struct EvidenceIndex {
     func frequency(of word: Int32) -> Int { entries.indices.contains(Int(word)) ? Int(entries[Int(word)].sentences) : 0 }
 
     /// Words that begin alike and are about as long: `industry` and `industrial`.
-    func relatives(of token: Token, limit: Int) -> [Int32] {
-        guard token.root != 0 else { return [] }
-        var result: [Int32] = []
+    @inline(__always)
+    func forEachRelative(of token: Token, limit: Int, _ body: (Int32) -> Void) {
+        guard token.root != 0 else { return }
+        let own = numbers[token.stem]
         var next = roots[token.root]
         var left = 16
-        while next >= 0, left > 0, result.count < limit {
+        var found = 0
+        while next >= 0, left > 0, found < limit {
             let entry = entries[Int(next)]
-            if abs(Int(entry.stemLength) - Int(token.stemLength)) <= 4, numbers[token.stem] != next { result.append(next) }
+            if abs(Int(entry.stemLength) - Int(token.stemLength)) <= 4, own != next {
+                body(next)
+                found += 1
+            }
             next = entry.nextOfRoot
             left -= 1
         }
-        return result
     }
 
     /// The places of a word, the last first.
+    @inline(__always)
     func forEachPlace(of word: Int32, limit: Int, _ body: (Int) -> Void) {
         guard entries.indices.contains(Int(word)) else { return }
         var place = entries[Int(word)].last
@@ -130,6 +151,12 @@ struct EvidenceIndex {
     func range(of window: Range<Int>) -> (document: Int, range: Range<Int>)? {
         guard let first = window.first, let last = window.last, sentences.indices.contains(first), sentences.indices.contains(last) else { return nil }
         return (sentences[first].document, span(sentences[first].range.lowerBound, sentences[last].range.upperBound))
+    }
+
+    /// The words of the document that holds a place.
+    func tokens(ofDocumentAt place: Int) -> Range<Int> {
+        let document = sentences[Int(sentenceOf[place])].document
+        return starts[document]..<(document + 1 < starts.count ? starts[document + 1] : tokens.count)
     }
 
     /// The words that neighbouring sentences cover.

@@ -5,26 +5,33 @@ struct HashTable: Sendable {
     /// Entries beyond this distance from their place are not kept: such a word counts as absent.
     private static let probeLimit = 64
 
-    private var keys: [UInt32]
-    private var values: [Int32]
+    private struct Slot: Sendable {
+        var key: UInt32
+        /// -1 if the slot is free.
+        var value: Int32
+    }
+
+    private var slots: [Slot]
     private(set) var count = 0
     private var mask: Int
 
     init(capacity: Int = 64) {
         var size = 64
         while size < capacity * 2, size < 1 << 24 { size *= 2 }
-        keys = [UInt32](repeating: 0, count: size)
-        values = [Int32](repeating: -1, count: size)
+        slots = [Slot](repeating: Slot(key: 0, value: -1), count: size)
         mask = size - 1
     }
 
     /// The value of a key, -1 without one.
+    @inline(__always)
     subscript(key: UInt32) -> Int32 {
         var place = Int(key) & mask
-        for _ in 0..<Self.probeLimit {
-            if values[place] < 0 { return -1 }
-            if keys[place] == key { return values[place] }
+        let first = slots[place]
+        if first.key == key || first.value < 0 { return first.value }
+        for _ in 1..<Self.probeLimit {
             place = (place + 1) & mask
+            let slot = slots[place]
+            if slot.key == key || slot.value < 0 { return slot.value }
         }
         return -1
     }
@@ -35,10 +42,9 @@ struct HashTable: Sendable {
         if count * 2 > mask { grow() }
         var place = Int(key) & mask
         for _ in 0..<Self.probeLimit {
-            if values[place] < 0 || keys[place] == key {
-                if values[place] < 0 { count += 1 }
-                keys[place] = key
-                values[place] = value
+            if slots[place].value < 0 || slots[place].key == key {
+                if slots[place].value < 0 { count += 1 }
+                slots[place] = Slot(key: key, value: value)
                 return
             }
             place = (place + 1) & mask
@@ -48,7 +54,7 @@ struct HashTable: Sendable {
     private mutating func grow() {
         guard mask < 1 << 24 else { return }
         var larger = HashTable(capacity: (mask + 1) * 2)
-        for place in keys.indices where values[place] >= 0 { larger.set(keys[place], values[place]) }
+        for slot in slots where slot.value >= 0 { larger.set(slot.key, slot.value) }
         self = larger
     }
 }

@@ -20,31 +20,33 @@ struct LexiconWord: Equatable {
     /// As many as a word has at most in the table.
     static let broaderLimit = 32
 
-    private let number: UInt32
+    /// How many words the table holds.
+    static var count: Int { Int(clexicon_count) }
 
-    init?(_ stem: UInt32) {
-        guard let number = UInt32(exactly: clexicon_find(stem)) else { return nil }
-        self.number = number
-    }
+    private let index: UInt32
+    /// Its number in the table.
+    var number: Int { Int(index) }
+
+    init?(_ stem: UInt32) { self.init(number: clexicon_find(stem)) }
 
     /// A word found before.
     init?(number: Int32) {
         guard number >= 0, number < clexicon_count else { return nil }
-        self.number = UInt32(number)
+        index = UInt32(number)
     }
 
     /// Its number in the table, -1 for words that are not in it.
     static func number(of stem: UInt32) -> Int32 { clexicon_find(stem) }
 
     /// How common it is in running text, as the bits of its count: 0 for words that are not, up to 15.
-    var commonness: Int { Int(clexicon_bits(number)) }
+    var commonness: Int { Int(clexicon_bits(index)) }
 
-    var stem: UInt32 { clexicon_stem(number) }
+    var stem: UInt32 { clexicon_stem(index) }
 
     /// Calls back with the words that relate to it, the closest first.
     @inline(__always)
     func forEachRelation(_ body: (LexiconWord, Relation) -> Void) {
-        for place in clexicon_start(number)..<clexicon_start(number + 1) {
+        for place in clexicon_start(index)..<clexicon_start(index + 1) {
             let entry = clexicon_relation(place)
             guard let relation = Relation(rawValue: UInt8(truncatingIfNeeded: entry & 7)), let word = LexiconWord(number: Int32(truncatingIfNeeded: entry >> 3)) else { continue }
             body(word, relation)

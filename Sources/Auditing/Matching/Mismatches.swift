@@ -259,7 +259,7 @@ struct MismatchFinder {
         // Words that mean nearly the same are no deviation.
         let rest = mine.filter { place in
             !theirs.contains { other in
-                tokens[place].stem == token(at: other).stem || (claim.wordOf[place] >= 0 && index.word(token(at: other).stem).map { claim.words[Int(claim.wordOf[place])].akin.contains($0) } ?? false)
+                tokens[place].stem == token(at: other).stem || (claim.wordOf[place] >= 0 && claim.related[claim.words[Int(claim.wordOf[place])].akin].contains(index.wordAt[alignment.window.lowerBound + other]))
             }
         }
         guard let first = rest.first(where: { !tokens[$0].isStop }) ?? rest.first else { return }
@@ -301,10 +301,10 @@ struct MismatchFinder {
             for place in 0..<alignment.window.count where !alignment.isPartner[place] {
                 let token = token(at: place)
                 guard !token.isStop, !token.isNumber else { continue }
-                let strength = total > 0 ? claim.weight(of: neighbours & alignment.near[place]) / total : 0.5
-                guard strength > best?.strength ?? 0, let found = index.word(token.stem), let other = index.lexiconWord(found),
-                    other.isSibling(of: lexicon, broader: broader)
-                else { continue }
+                let shared = neighbours & alignment.near[place]
+                guard shared != 0 || total <= 0, let other = index.lexiconWord(index.wordAt[alignment.window.lowerBound + place]) else { continue }
+                let strength = total > 0 ? claim.weight(of: shared) / total : 0.5
+                guard strength > best?.strength ?? 0, other.isSibling(of: lexicon, broader: broader) else { continue }
                 best = Mismatch(kind: .sibling, said: claim.bytes.text(word.token.range), found: text(at: place), strength: strength)
             }
         }
@@ -317,13 +317,13 @@ struct MismatchFinder {
         var best: Mismatch?
         for (number, word) in claim.words.enumerated() where !word.token.isNumber {
             guard alignment.partner[word.place] < 0 || !alignment.wordAt.contains(Int8(truncatingIfNeeded: number)) else { continue }
-            let opposites = word.isName ? word.opposites : word.opposites + Opposites.words(for: word.token, claim.bytes, index)
+            var opposites = Array(claim.related[word.opposites])
+            if !word.isName { opposites += Opposites.words(for: word.token, claim.bytes, index) }
             guard !opposites.isEmpty else { continue }
             let neighbours = claim.neighbours[number]
             let total = claim.weight(of: neighbours)
             for place in 0..<alignment.window.count {
-                let token = token(at: place)
-                guard !token.isStop, let found = index.word(token.stem), opposites.contains(found) else { continue }
+                guard opposites.contains(index.wordAt[alignment.window.lowerBound + place]) else { continue }
                 let strength = total > 0 ? claim.weight(of: neighbours & alignment.near[place]) / total : 0.5
                 if strength > best?.strength ?? 0 {
                     best = Mismatch(kind: .opposite, said: claim.bytes.text(word.token.range), found: text(at: place), strength: strength)

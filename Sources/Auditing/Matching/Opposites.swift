@@ -35,16 +35,21 @@ enum Opposites {
             if let found = index.word(hash), !result.contains(found) { result.append(found) }
         }
         for prefix in denying {
-            if stem.starts(with: prefix.letters) {
+            if begins(stem, prefix.letters) {
                 if stem.count >= prefix.letters.count + 3 { look(Tokenizer.hash(stem[prefix.letters.count...])) }
             } else {
                 look(Tokenizer.hash(stem, after: prefix.hash))
             }
         }
         for (one, other) in excluding {
-            if stem.starts(with: one.letters), stem.count >= one.letters.count + 3 { look(Tokenizer.hash(stem[one.letters.count...], after: other.hash)) }
-            if stem.starts(with: other.letters), stem.count >= other.letters.count + 3 { look(Tokenizer.hash(stem[other.letters.count...], after: one.hash)) }
+            if begins(stem, one.letters), stem.count >= one.letters.count + 3 { look(Tokenizer.hash(stem[one.letters.count...], after: other.hash)) }
+            if begins(stem, other.letters), stem.count >= other.letters.count + 3 { look(Tokenizer.hash(stem[other.letters.count...], after: one.hash)) }
         }
         return result
+    }
+
+    private static func begins(_ stem: [UInt8], _ letters: [UInt8]) -> Bool {
+        guard stem.count >= letters.count, stem[0] == letters[0] else { return false }
+        return (1..<letters.count).allSatisfy { stem[$0] == letters[$0] }
     }
 }
