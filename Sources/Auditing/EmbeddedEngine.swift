@@ -45,7 +45,7 @@ package struct EmbeddedEngine: Sendable {
     private var omittedClaims = 0
     private var verdicts: [ClaimVerdict] = []
 
-    private var index = EvidenceIndex()
+    private var index: EvidenceIndex
     /// The document being indexed, its sentences and the next of them.
     private var document = 0
     private var sentences: [Range<Int>] = []
@@ -60,6 +60,7 @@ package struct EmbeddedEngine: Sendable {
         self.everySentence = everySentence
         self.limits = limits
         answer = Array(auditCase.answer.utf8)
+        index = EvidenceIndex(bytes: auditCase.documents.reduce(0) { $0 + $1.content.utf8.count })
         isPartial = auditCase.contextIsPartial
     }
 

@@ -64,7 +64,7 @@ enum Sentences {
         var index = start
         let limit = min(end, start + 48)
         while index < limit, bytes[index] != UInt8(ascii: ":") {
-            if bytes[index] == 0x0A || ".!?".utf8.contains(bytes[index]) { return false }
+            if bytes[index] == 0x0A || ASCII.is(bytes[index], oneOf: ".!?") { return false }
             if bytes[index] == 0x20 { words += 1 }
             index += 1
         }
@@ -113,7 +113,7 @@ enum Sentences {
     /// Where the text of a list's item begins: after `- `, `* `, `+ `, `• `, `1. `, `1) `, `a) `.
     static func listMark(_ bytes: [UInt8], at index: Int, before end: Int) -> Int? {
         guard index + 1 < end else { return nil }
-        if "-*+".utf8.contains(bytes[index]), bytes[index + 1] == 0x20 { return index + 2 }
+        if ASCII.is(bytes[index], oneOf: "-*+"), bytes[index + 1] == 0x20 { return index + 2 }
         if bytes[index] == 0xE2, index + 2 < end, bytes[index + 1] == 0x80, bytes[index + 2] == 0xA2 { return index + 3 }
         var next = index
         while next < end, ASCII.isDigit(bytes[next]), next - index < 3 { next += 1 }
@@ -133,7 +133,7 @@ enum Sentences {
         case 0xEF where index + 2 < end && bytes[index + 1] == 0xBC && (bytes[index + 2] == 0x81 || bytes[index + 2] == 0x9F): return index + 3  // ！？
         default: return nil
         }
-        while next < min(end, index + 8), ".!?\"')]*_".utf8.contains(bytes[next]) || isClosingQuote(bytes, at: next, before: end) {
+        while next < min(end, index + 8), ASCII.is(bytes[next], oneOf: ".!?\"')]*_") || isClosingQuote(bytes, at: next, before: end) {
             next += bytes[next] == 0xE2 ? 3 : 1
         }
         next = min(next, end)
@@ -160,7 +160,7 @@ enum Sentences {
         var hasDigit = false
         next += 1
         while next < limit, bytes[next] != UInt8(ascii: "]") {
-            guard ASCII.isWord(bytes[next]) || " ,-:_^".utf8.contains(bytes[next]) else { return nil }
+            guard ASCII.isWord(bytes[next]) || ASCII.is(bytes[next], oneOf: " ,-:_^") else { return nil }
             hasDigit = hasDigit || ASCII.isDigit(bytes[next])
             next += 1
         }

@@ -159,42 +159,10 @@ struct TokenScanner {
 
     /// A word of ASCII letters alone, as most are: hashed and stemmed where it stands. nil if it is another.
     private mutating func plainWord(from start: Int) -> Token? {
-        var next = start
-        let limit = min(end, start + 64)
-        while next < limit, ASCII.isLetter(bytes[next]) { next += 1 }
-        guard next > start, next < start + 64 else { return nil }
-        if next < end {
-            let byte = bytes[next]
-            if byte >= 0x80 || ASCII.isDigit(byte) || byte == UInt8(ascii: "'") || (byte == UInt8(ascii: ".") && next == start + 1) { return nil }
-        }
-        // A letter in lower case is one with this bit.
-        let stem = Tokenizer.stem(of: next - start) { bytes[start + $0] | 0x20 }
-        // What the hashes of the root, the stem and the word have in common is computed once.
-        let last = start + stem.count - 1
-        var hash = Tokenizer.emptyHash
-        var root: UInt32 = 0
-        var place = start
-        if stem.count > Tokenizer.rootLetters {
-            while place < start + Tokenizer.rootLetters {
-                hash = (hash ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
-                place += 1
-            }
-            root = Tokenizer.folded(hash)
-        }
-        while place < last {
-            hash = (hash ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
-            place += 1
-        }
-        var exact = hash
-        while place < next {
-            exact = (exact ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
-            place += 1
-        }
-        hash = (hash ^ UInt64(stem.last)) &* Tokenizer.hashPrime
-        if stem.count == Tokenizer.rootLetters { root = Tokenizer.folded(hash) }
-        index = next
+        guard let word = unsafe bytes.withUnsafeBufferPointer({ unsafe PlainWord($0, start, end) }) else { return nil }
+        index = word.end
         return token(
-            start..<next, stem: Tokenizer.folded(hash), exact: Tokenizer.folded(exact), root: root, ASCII.lowered(bytes[start]), count: stem.count, ASCII.isUpper(bytes[start]))
+            start..<word.end, stem: word.stem, exact: word.exact, root: word.root, bytes[start] | 0x20, count: word.count, ASCII.isUpper(bytes[start]))
     }
 
     /// `2,400`, `3.5`, `1964`, `12th`: digits with separators inside; equal numbers have equal stems.
@@ -238,5 +206,55 @@ struct TokenScanner {
     private static func isIdeographic(_ scalar: Unicode.Scalar) -> Bool {
         (0x2E80...0x9FFF).contains(scalar.value) || (0xF900...0xFAFF).contains(scalar.value) || (0x20000...0x3FFFF).contains(scalar.value)
             || (0x0E00...0x0E7F).contains(scalar.value)
+    }
+}
+
+/// A word of ASCII letters alone, fewer than 64.
+private struct PlainWord {
+    var end: Int
+    var stem: UInt32
+    var exact: UInt32
+    var root: UInt32 = 0
+    /// Letters of the stem.
+    var count: Int
+
+    @inline(__always)
+    init?(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ limit: Int) {
+        let near = min(limit, start + 64)
+        var next = start
+        while next < near, unsafe ASCII.isLetter(bytes[next]) { next += 1 }
+        guard next > start, next < start + 64 else { return nil }
+        if next < limit {
+            let byte = unsafe bytes[next]
+            if byte >= 0x80 || ASCII.isDigit(byte) || byte == UInt8(ascii: "'") || (byte == UInt8(ascii: ".") && next == start + 1) { return nil }
+        }
+        // A letter in lower case is one with this bit.
+        let stem = Tokenizer.stem(of: next - start) { unsafe bytes[start + $0] | 0x20 }
+        // What the hashes of the root, the stem and the word have in common is computed once.
+        let last = start + stem.count - 1
+        var hash = Tokenizer.emptyHash
+        var place = start
+        if stem.count > Tokenizer.rootLetters {
+            while place < start + Tokenizer.rootLetters {
+                hash = unsafe (hash ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
+                place += 1
+            }
+            root = Tokenizer.folded(hash)
+        }
+        while place < last {
+            hash = unsafe (hash ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
+            place += 1
+        }
+        var exact = hash
+        while place < next {
+            exact = unsafe (exact ^ UInt64(bytes[place] | 0x20)) &* Tokenizer.hashPrime
+            place += 1
+        }
+        hash = (hash ^ UInt64(stem.last)) &* Tokenizer.hashPrime
+        if stem.count == Tokenizer.rootLetters { root = Tokenizer.folded(hash) }
+        end = next
+        self.stem = Tokenizer.folded(hash)
+        self.exact = Tokenizer.folded(exact)
+        count = stem.count
     }
 }

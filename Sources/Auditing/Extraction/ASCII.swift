@@ -9,6 +9,7 @@ enum ASCII {
     static func isLower(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) }
     static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
     static func isWord(_ byte: UInt8) -> Bool { isLetter(byte) || isDigit(byte) || byte >= 0x80 }
+    static func `is`(_ byte: UInt8, oneOf signs: StaticString) -> Bool { unsafe memchr(signs.utf8Start, Int32(byte), signs.utf8CodeUnitCount) != nil }
     static func lowered(_ byte: UInt8) -> UInt8 { isUpper(byte) ? byte | 0x20 : byte }
 
     /// The greatest boundary of a character at or before `limit`.
@@ -54,8 +55,14 @@ extension [UInt8] {
     func first(_ word: String, in range: Range<Int>) -> Int? {
         let range = range.clamped(to: 0..<count)
         guard let head = word.utf8.first, word.utf8.count <= range.count else { return nil }
-        for offset in range.lowerBound..<(range.upperBound - word.utf8.count + 1) {
-            if ASCII.lowered(self[offset]) == head, has(word, at: offset) { return offset }
+        let end = range.upperBound - word.utf8.count + 1
+        let capital = ASCII.isLower(head) ? head & 0xDF : head
+        var small = place(of: head, from: range.lowerBound, before: end)
+        var large = capital == head ? nil : place(of: capital, from: range.lowerBound, before: end)
+        while small != nil || large != nil {
+            let offset = Swift.min(small ?? end, large ?? end)
+            if has(word, at: offset) { return offset }
+            if offset == small { small = place(of: head, from: offset + 1, before: end) } else { large = place(of: capital, from: offset + 1, before: end) }
         }
         return nil
     }

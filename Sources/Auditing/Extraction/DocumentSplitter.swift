@@ -138,19 +138,19 @@ struct DocumentSplitter {
         let bytes = text.bytes
         var index = line.trimmed.lowerBound
         let end = line.trimmed.upperBound
-        while index < end, "#*[ ".utf8.contains(bytes[index]) { index += 1 }
+        while index < end, ASCII.is(bytes[index], oneOf: "#*[ ") { index += 1 }
         let wordStart = index
         while index < end, ASCII.isLetter(bytes[index]) { index += 1 }
         guard index > wordStart, index - wordStart <= 10,
             ["document", "doc", "passage", "chunk", "source", "context", "article", "excerpt", "snippet", "result", "text", "reference"].contains(
                 bytes.lowercased(wordStart..<index))
         else { return nil }
-        while index < end, " #".utf8.contains(bytes[index]) { index += 1 }
+        while index < end, ASCII.is(bytes[index], oneOf: " #") { index += 1 }
         let numberStart = index
         while index < end, ASCII.isDigit(bytes[index]), index - numberStart < 6 { index += 1 }
         guard index > numberStart else { return nil }
         let number = bytes.text(numberStart..<index)
-        while index < end, " *]".utf8.contains(bytes[index]) { index += 1 }
+        while index < end, ASCII.is(bytes[index], oneOf: " *]") { index += 1 }
         var title = ""
         if index < end, bytes[index] == UInt8(ascii: "(") {
             guard let close = bytes[index..<end].firstIndex(of: UInt8(ascii: ")")) else { return nil }
@@ -159,11 +159,11 @@ struct DocumentSplitter {
             title = bytes.text(bytes.trimmed(span(start, close)))
             index = close + 1
         }
-        while index < end, " *]".utf8.contains(bytes[index]) { index += 1 }
+        while index < end, ASCII.is(bytes[index], oneOf: " *]") { index += 1 }
         guard index < end else { return nil }
         guard bytes[index] == UInt8(ascii: ":") else { return nil }
         index += 1
-        while index < end, "* ".utf8.contains(bytes[index]) { index += 1 }
+        while index < end, ASCII.is(bytes[index], oneOf: "* ") { index += 1 }
         return (number, title, index)
     }
 

@@ -55,7 +55,7 @@ struct PromptText {
 
     /// A line of four or more equal signs of `-=_*~#+`, with its sign and length.
     func rule(_ line: Line) -> (sign: UInt8, length: Int)? {
-        guard line.trimmed.count >= 4, let sign = bytes[line.trimmed].first, "-=_*~#+".utf8.contains(sign),
+        guard line.trimmed.count >= 4, let sign = bytes[line.trimmed].first, ASCII.is(sign, oneOf: "-=_*~#+"),
             bytes[line.trimmed].allSatisfy({ $0 == sign })
         else { return nil }
         return (sign, line.trimmed.count)
@@ -87,7 +87,7 @@ struct PromptText {
     func label(_ line: Line, wordLimit: Int = 6) -> (words: Range<Int>, rest: Range<Int>)? {
         var start = line.trimmed.lowerBound
         let end = line.trimmed.upperBound
-        while start < end, "#*_>-` ".utf8.contains(bytes[start]) { start += 1 }
+        while start < end, ASCII.is(bytes[start], oneOf: "#*_>-` ") { start += 1 }
         var words = 1
         var index = start
         while index < end, index - start < 160 {
@@ -95,9 +95,9 @@ struct PromptText {
             case UInt8(ascii: ":"):
                 guard index > start else { return nil }
                 var rest = index + 1
-                while rest < end, "*_ \t".utf8.contains(bytes[rest]) { rest += 1 }
+                while rest < end, ASCII.is(bytes[rest], oneOf: "*_ \t") { rest += 1 }
                 var last = index
-                while last > start, "*_ `".utf8.contains(bytes[last - 1]) { last -= 1 }
+                while last > start, ASCII.is(bytes[last - 1], oneOf: "*_ `") { last -= 1 }
                 return last > start ? (start..<last, span(rest, end)) : nil
             case 0xEF where index + 2 < end && bytes[index + 1] == 0xBC && bytes[index + 2] == 0x9A:  // the full-width colon
                 guard index > start else { return nil }

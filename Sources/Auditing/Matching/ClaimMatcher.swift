@@ -1,6 +1,8 @@
 // Where the documents speak of a claim: the places of its words, the passages that hold most of them, and how the words of the
 // claim line up with those of a passage.
 
+import Glibc
+
 /// A place in the documents where a word of the claim stands; in the order of places, then of words.
 struct Hit: Comparable {
     private let key: UInt64
@@ -179,7 +181,9 @@ struct Alignment {
             let word = claim.wordOf[place]
             var best = (score: -1.0, place: -1)
             let neighbours = claim.neighbours[Int(word)]
-            for other in at.indices where at[other] == word {
+            var next = 0
+            while let other = Self.place(of: word, in: at, from: next) {
+                next = other + 1
                 var score = Double((neighbours & near[other]).nonzeroBitCount)
                 if place > 0, other > 0, tokens[place - 1].stem == index.tokens[window.lowerBound + other - 1].stem { score += 2 }
                 if place + 1 < tokens.count, other + 1 < at.count, tokens[place + 1].stem == index.tokens[window.lowerBound + other + 1].stem { score += 2 }
@@ -191,6 +195,13 @@ struct Alignment {
             partner[place] = best.place
             isPartner[best.place] = true
             last = best.place
+        }
+    }
+
+    private static func place(of word: Int8, in places: [Int8], from start: Int) -> Int? {
+        guard start < places.count else { return nil }
+        return unsafe places.withUnsafeBytes { bytes in
+            unsafe memchr(bytes.baseAddress! + start, Int32(UInt8(bitPattern: word)), places.count - start).map { unsafe UnsafeRawPointer($0) - bytes.baseAddress! }
         }
     }
 

@@ -36,16 +36,28 @@ struct EvidenceIndex {
     /// Stop words of all documents.
     private(set) var stops = StopSet()
     private var previous: [Int32] = []
-    private var numbers = HashTable(capacity: 512)
-    private var roots = HashTable(capacity: 512)
+    private var numbers: HashTable
+    private var roots: HashTable
     private var entries: [Entry] = []
     /// The words of the lexicon that the documents hold, a bit each: most relations of a word lead to none of them.
     private var lexiconBits = [UInt64](repeating: 0, count: LexiconWord.count / 64 + 1)
     /// Words as they stand, of all documents.
-    private var forms = HashTable(capacity: 512)
+    private var forms: HashTable
     /// The sentence that names a document, for each: its first, if it is short.
     private(set) var titles: [Int?] = []
     private static let titleTokens = 10
+
+    /// - Parameter bytes: of all documents; of them depends how much room is made at once.
+    init(bytes: Int) {
+        let words = min(bytes / 12, 1 << 16)
+        numbers = HashTable(capacity: words)
+        roots = HashTable(capacity: words)
+        forms = HashTable(capacity: words)
+        tokens.reserveCapacity(words * 2)
+        sentenceOf.reserveCapacity(words * 2)
+        wordAt.reserveCapacity(words * 2)
+        previous.reserveCapacity(words * 2)
+    }
 
     mutating func add(document text: [UInt8]) {
         texts.append(text)

@@ -53,15 +53,8 @@ struct LexiconWord: Equatable {
         }
     }
 
-    /// The words that say less than it.
-    var broader: [LexiconWord] {
-        var result: [LexiconWord] = []
-        forEachRelation { if $1 == .broader { result.append($0) } }
-        return result
-    }
-
     /// Whether another is a kind of the same thing, such as `cat` and `dog`: they exclude each other.
-    func isSibling(of other: LexiconWord, broader: [LexiconWord]) -> Bool {
+    func isSibling(of other: LexiconWord, broader: Broader) -> Bool {
         guard self != other else { return false }
         var shares = false
         var isAkin = false
@@ -74,4 +67,21 @@ struct LexiconWord: Equatable {
         }
         return shares && !isAkin
     }
+}
+
+/// The words that say less than a word.
+struct Broader {
+    private(set) var words: [LexiconWord] = []
+    /// A bit for some numbers each: most others are told apart by it alone.
+    private var bits: UInt64 = 0
+
+    init(of word: LexiconWord) {
+        word.forEachRelation { other, relation in
+            guard relation == .broader else { return }
+            words.append(other)
+            bits |= 1 << UInt64(other.number & 63)
+        }
+    }
+
+    func contains(_ word: LexiconWord) -> Bool { bits >> UInt64(word.number & 63) & 1 == 1 && words.contains(word) }
 }

@@ -109,13 +109,13 @@ struct MismatchFinder {
             let isHere = alignment.partner[word.place] >= 0
             if (match.exact | match.akin) & bit == 0 {
                 findings.absent += 1
-                if let rival = slot(around: word.place).first(where: isName) {
+                if let rival = slot(around: word.place).first(where: { isName(at: $0) }) {
                     findings.replaced = max(findings.replaced, 1)
                     findings.mismatches.append(Mismatch(kind: .nameReplaced, said: claim.bytes.text(word.token.range), found: text(at: rival), strength: 1))
                 } else {
                     findings.mismatches.append(Mismatch(kind: .nameAbsent, said: claim.bytes.text(word.token.range), found: "", strength: 1))
                 }
-            } else if !isHere, let rival = slot(around: word.place).first(where: isName) {
+            } else if !isHere, let rival = slot(around: word.place).first(where: { isName(at: $0) }) {
                 findings.replaced = max(findings.replaced, 1)
                 findings.mismatches.append(Mismatch(kind: .nameReplaced, said: claim.bytes.text(word.token.range), found: text(at: rival), strength: 0.8))
             }
@@ -187,7 +187,7 @@ struct MismatchFinder {
 
     /// A sign between two words that a denial does not reach across.
     private func endsScope(_ bytes: [UInt8], _ start: Int, _ end: Int) -> Bool {
-        bytes[span(start, end).clamped(to: 0..<bytes.count)].contains { ",.;:!?()".utf8.contains($0) }
+        bytes[span(start, end).clamped(to: 0..<bytes.count)].contains { ASCII.is($0, oneOf: ",.;:!?()") }
     }
 
     private func isDenied(inWindow other: Int) -> Bool {
@@ -265,7 +265,7 @@ struct MismatchFinder {
         guard let first = rest.first(where: { !tokens[$0].isStop }) ?? rest.first else { return }
         let said = claim.bytes.text(tokens[first].range)
         let found = text(at: theirs.first { !isStop(at: $0) } ?? theirs.lowerBound)
-        let isName = rest.allSatisfy { tokens[$0].isStop || tokens[$0].isCapitalised } && !tokens[first].isStop && theirs.contains(where: isName)
+        let isName = rest.allSatisfy { tokens[$0].isStop || tokens[$0].isCapitalised } && !tokens[first].isStop && theirs.contains { self.isName(at: $0) }
         guard isName else { return }
         result.nameReplaced = max(result.nameReplaced, strength)
         result.mismatches.append(Mismatch(kind: .nameReplaced, said: said, found: found, strength: strength))
@@ -294,8 +294,8 @@ struct MismatchFinder {
             left -= 1
             guard left >= 0 else { break }
             guard let lexicon = word.lexicon else { continue }
-            let broader = lexicon.broader
-            guard !broader.isEmpty else { continue }
+            let broader = Broader(of: lexicon)
+            guard !broader.words.isEmpty else { continue }
             let neighbours = claim.neighbours[number]
             let total = claim.weight(of: neighbours)
             for place in 0..<alignment.window.count where !alignment.isPartner[place] {
@@ -318,7 +318,7 @@ struct MismatchFinder {
         for (number, word) in claim.words.enumerated() where !word.token.isNumber {
             guard alignment.partner[word.place] < 0 || !alignment.wordAt.contains(Int8(truncatingIfNeeded: number)) else { continue }
             var opposites = Array(claim.related[word.opposites])
-            if !word.isName { opposites += Opposites.words(for: word.token, claim.bytes, index) }
+            if !word.isName { Opposites.forEachWord(for: word.token, claim.bytes, index) { opposites.append($0) } }
             guard !opposites.isEmpty else { continue }
             let neighbours = claim.neighbours[number]
             let total = claim.weight(of: neighbours)
