@@ -11,7 +11,7 @@ fi
 [ -d "$data/groundedness" ] && data="$data/groundedness"
 binary="${TRUTHTABLE_BINARY:-}"
 if [ -z "$binary" ]; then
-    swift build -c release --product truthtable
-    binary="$(swift build -c release --show-bin-path)/truthtable"
+    swift build -c release --static-swift-stdlib --product truthtable
+    binary="$(swift build -c release --static-swift-stdlib --show-bin-path)/truthtable"
 fi
 OMP_NUM_THREADS=1 exec python3 tools/fit/accuracy.py "$data" --truthtable "$binary"

@@ -22,12 +22,15 @@ package struct EngineLimits: Sendable {
 /// Audits one case.
 package struct EmbeddedEngine: Sendable {
     package static let name = "embedded"
-    package static let version = "2"
+    package static let version = "3"
     /// The probability from which on it calls a claim supported.
     package static let threshold = Classifier.threshold
 
     /// Of a claim that the answer itself contradicts.
     private static let findingProbability = 0.05
+
+    /// A passage that holds this share of a claim is about it.
+    private static let fitting = 0.85
 
     private enum Phase { case splitting, selfChecking, indexing, matching, done }
 
@@ -201,9 +204,9 @@ package struct EmbeddedEngine: Sendable {
             verdicts.append(unverifiable(claim, "It says nothing that could be looked up."))
             return
         }
-        let match = ClaimMatch(text, in: index, windowLimit: 3)
+        let match = ClaimMatch(text, in: index, windowLimit: 6)
         spend(match.work)
-        guard let window = match.windows.first, let (place, range) = index.range(of: window.sentences) else {
+        guard let window = window(of: match), let (place, range) = index.range(of: window.sentences) else {
             let features = ClaimFeatures(without: match)
             var verdict = unsupported(claim, probability: Classifier.probability(features), evidence: [], "No document speaks of it.")
             verdict.features = features.values
@@ -218,6 +221,18 @@ package struct EmbeddedEngine: Sendable {
         var verdict = judge(claim, features, probability, evidence)
         verdict.features = features.values
         verdicts.append(verdict)
+    }
+
+    /// The passage to judge by: the one that holds most, unless one that holds less repeats the claim word for word up to a name, and
+    /// has another name there. A swapped name draws the first passage to where it really belongs.
+    private func window(of match: ClaimMatch) -> EvidenceWindow? {
+        guard let first = match.windows.first else { return nil }
+        guard first.score < Self.fitting * match.claim.totalWeight, match.claim.words.contains(where: { $0.isName && $0.own != nil }) else { return first }
+        return match.windows.dropFirst().first { window in
+            guard !window.sentences.overlaps(first.sentences) else { return false }
+            let alignment = Alignment(match, window.sentences, in: index)
+            return (MismatchFinder(match: match, alignment: alignment, index: index).swap()?.strength ?? 0) >= 1
+        } ?? first
     }
 
     // MARK: Judgement

@@ -51,6 +51,20 @@ package enum SavedExchange {
         }
     }
 
+    /// The exchange as an auditor gets it: with bodies in bytes.
+    package static func capture(from value: JSONValue) throws(SavedExchangeError) -> CapturedExchange {
+        guard let request = value["request"], let response = value["response"] else { throw .nothingToAudit }
+        func bytes(_ body: JSONValue) -> [UInt8] {
+            if case .string(let text) = body { return Array(text.utf8) }
+            var writer = JSONWriter(reservingCapacity: 4096)
+            writer.value(body)
+            return writer.bytes
+        }
+        return CapturedExchange(
+            requestID: id(of: value) ?? "", path: value["path"]?.string ?? "", responseContentType: response.string == nil ? "application/json" : "",
+            requestBody: bytes(request), responseBody: bytes(response))
+    }
+
     /// Bodies stand in it as JSON, or as the text that they were on the wire (a stream of events).
     private static func decoder(of value: JSONValue) throws(SavedExchangeError) -> CaptureDecoder {
         guard value["response"] != nil || value["request"] != nil else { throw .nothingToAudit }
@@ -82,8 +96,8 @@ package enum SavedExchange {
         }
         let context = value["context"] ?? value["contexts"] ?? value["documents"] ?? .null
         guard context == .null || context.string != nil || context.array != nil || context.members != nil else { throw .wrongType("context") }
-        var extraction = ContextExtractor()
-        extraction.extract(from: Prompt(.object([.init(name: "context", value: context)])), responseDocuments: [])
+        var extraction = ContextExtractor(Prompt(.object([.init(name: "context", value: context)])), responseDocuments: [])
+        while extraction.step() != nil {}
         return AuditCase(
             requestID: id(of: value) ?? "", path: value["path"]?.string ?? "", model: value["model"]?.string, query: query, documents: extraction.documents,
             contextState: extraction.state, contextIsPartial: extraction.isPartial, answer: CaptureDecoder.cut(answer))

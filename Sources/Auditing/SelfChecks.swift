@@ -16,6 +16,8 @@ struct SelfChecks {
     private static let comparedLimit = 200
     private static let tokenLimit = 80
     private static let listLineLimit = 20_000
+    /// Announcements of lists that are looked at.
+    private static let announcementLimit = 500
 
     private let answer: [UInt8]
     private let claims: [Claim]
@@ -189,11 +191,13 @@ struct SelfChecks {
     private mutating func lists() {
         let text = PromptText(answer)
         var linesLeft = Self.listLineLimit
+        var announcementsLeft = Self.announcementLimit
         var index = 0
         while index < text.lines.count {
             defer { index += 1 }
             let line = text.lines[index].trimmed
-            guard line.count < 300, answer[line].last == UInt8(ascii: ":") else { continue }
+            guard line.count < 300, announcementsLeft > 0, answer[line].last == UInt8(ascii: ":") else { continue }
+            announcementsLeft -= 1
             let tokens = Tokenizer.tokens(of: answer, line, limit: 40)
             let numbers = Quantities.all(in: answer, tokens)
             guard numbers.count == 1, numbers[0].kind == .plain, numbers[0].unit != 0, numbers[0].bound == .exact, numbers[0].value >= 2, numbers[0].value <= 20,

@@ -31,10 +31,10 @@ struct Audit {
     /// What is the verdict if the judge fails.
     private var draft: AuditVerdict?
 
-    init(_ job: ReceivedJob, _ auditCase: AuditCase, _ settings: Settings, now: Instant) {
-        lease = job.lease
-        began = now
-        deadline = job.deadline
+    init(lease: UInt64, began: Instant, deadline: Instant, _ auditCase: AuditCase, _ settings: Settings) {
+        self.lease = lease
+        self.began = began
+        self.deadline = deadline
         self.auditCase = auditCase
         self.settings = settings
     }

@@ -17,6 +17,8 @@ final class Audits {
     /// Nil when every engine is in this process.
     private let dialer: Dialer?
     private let gates: [EngineGate]
+    /// Jobs whose captures are not decoded yet, oldest first.
+    private var decoding: [Decoding] = []
     private var audits: [UInt64: Audit] = [:]
     private var results: [AuditResult] = []
 
@@ -48,18 +50,25 @@ final class Audits {
         self.concurrency = UInt16(min(concurrency, settings.workerCount, Self.most))
     }
 
-    var isEmpty: Bool { audits.isEmpty }
+    var isEmpty: Bool { audits.isEmpty && decoding.isEmpty }
 
     // MARK: Jobs
 
     func begin(_ job: ReceivedJob) {
         slot.add(.engineRuns)
-        switch CaptureDecoder.decode(job.exchange) {
+        decoding.append(Decoding(lease: job.lease, began: loop.now, deadline: job.deadline, decoder: CaptureDecoder(job.exchange)))
+    }
+
+    /// One step on the oldest capture: a bounded piece of work.
+    private func decode() {
+        guard !decoding.isEmpty, let decoded = decoding[0].decoder.step() else { return }
+        let job = decoding.removeFirst()
+        switch decoded {
         case .notAuditable(let reason): results.append(AuditResult(lease: job.lease, outcome: .skipped, reason: reason.rawValue))
         case .refused(let sentence):
             results.append(AuditResult(lease: job.lease, outcome: .skipped, reason: SkipReason.notAuditable.rawValue, detail: sentence))
         case .auditable(let auditCase):
-            let audit = Audit(job, auditCase, settings, now: loop.now)
+            let audit = Audit(lease: job.lease, began: job.began, deadline: job.deadline, auditCase, settings)
             audits[job.lease] = audit
             take(audit.begin(now: loop.now), audit)
         }
@@ -67,6 +76,7 @@ final class Audits {
 
     /// The channel has ended: whatever is in hand belongs to somebody else by now.
     func abandon() {
+        decoding = []
         audits = [:]
         results = []
         for gate in gates { gate.cancelAll() }
@@ -128,6 +138,7 @@ final class Audits {
     /// Goes on with what is due, until engines and audits have nothing more to say to each other.
     func advance() {
         let now = loop.now
+        decode()
         var isMoving = true
         while isMoving {
             isMoving = false
@@ -145,5 +156,13 @@ final class Audits {
         slot.set(.enginesDown, gates.count { $0.isDown(now: now) })
     }
 
-    var nextAlarm: Instant? { gates.lazy.compactMap(\.nextAlarm).min() }
+    /// At once while there is something to decode: other readinesses get their turn between two steps.
+    var nextAlarm: Instant? { decoding.isEmpty ? gates.lazy.compactMap(\.nextAlarm).min() : loop.now }
+}
+
+private struct Decoding {
+    let lease: UInt64
+    let began: Instant
+    let deadline: Instant
+    var decoder: CaptureDecoder
 }

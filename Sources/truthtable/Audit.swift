@@ -15,13 +15,19 @@ enum Audit {
         var isLines = false
         var isExtraction = false
         var showsFeatures = false
+        /// Audits to measure, 0 for none.
+        var repetitions = 0
         var path: String?
     }
 
     static func run(_ arguments: [String]) -> ExitCode {
         var options = Options()
-        for argument in arguments {
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
             switch argument {
+            case "--repeat":
+                guard let count = rest.popFirst().flatMap({ Int($0) }), (1...10_000_000).contains(count) else { return usage("--repeat needs a number from 1 to 10000000") }
+                options.repetitions = count
             case "--json": options.isJSON = true
             case "--jsonl": options.isLines = true
             case "--extract": options.isExtraction = true
@@ -34,6 +40,7 @@ enum Audit {
             }
         }
         if options.isJSON, options.isLines { return usage("--json and --jsonl exclude each other") }
+        if options.repetitions > 0, options.isJSON || options.isLines { return usage("--repeat excludes other options") }
         if options.isExtraction, !options.isLines { return usage("--extract needs --jsonl") }
         if options.showsFeatures, !options.isLines || options.isExtraction { return usage("--features needs --jsonl alone") }
         guard let path = options.path ?? (options.isLines ? "-" : nil) else { return usage("a file is missing (`-` reads standard input)") }
@@ -41,6 +48,10 @@ enum Audit {
         guard descriptor >= 0 else {
             complain(CommandLineTool.name, "cannot read \(path): \(String(cString: strerror(errno)))")
             return .usage
+        }
+        if options.repetitions > 0 {
+            guard let bytes = read(descriptor) else { return unreadable(path) }
+            return AuditRepetition.run(bytes, options.repetitions)
         }
         if options.isLines {
             var lines = AuditLines(options, name: path == "-" ? "standard input" : path)
@@ -58,6 +69,7 @@ enum Audit {
         Usage: truthtable audit FILE|- [--json]
                truthtable audit [FILE|-] --jsonl [--features]
                truthtable audit [FILE|-] --extract --jsonl
+               truthtable audit FILE|- --repeat N
 
         Audits a saved exchange with the embedded engine, offline. FILE holds {"request":…,"response":…} or
         {"query":…,"context":[…],"answer":…}; `-` is standard input.
@@ -67,6 +79,8 @@ enum Audit {
                        support is the probability that the documents bear out the whole text
           --features   adds what the classifier was given, for fitting it
           --extract    one {"id","path","request","response"} per line in, question and documents of each out, no verdict
+          --repeat N   one {"request":…,"response":…} per line in; audits them in turn, N times in all, as an auditor does,
+                       and prints what that costs
 
         Exit code 65 when an input is not what it should be.
         """
@@ -74,10 +88,7 @@ enum Audit {
     // MARK: One exchange
 
     private static func one(_ descriptor: Int32, _ name: String, _ options: Options) -> ExitCode {
-        guard let bytes = read(descriptor) else {
-            complain(CommandLineTool.name, "cannot read \(name): it is no file, or larger than \(fileLimitBytes >> 20) MiB")
-            return .badInput
-        }
+        guard let bytes = read(descriptor) else { return unreadable(name) }
         let auditCase: AuditCase
         do {
             auditCase = try SavedExchange.auditCase(from: try JSONValue(parsing: bytes.span))
@@ -98,6 +109,11 @@ enum Audit {
             emit(Array(VerdictText.text(verdict, of: auditCase).utf8))
         }
         return .clean
+    }
+
+    private static func unreadable(_ name: String) -> ExitCode {
+        complain(CommandLineTool.name, "cannot read \(name): it is no file, or larger than \(fileLimitBytes >> 20) MiB")
+        return .badInput
     }
 
     static func verdict(of auditCase: AuditCase) -> AuditVerdict {

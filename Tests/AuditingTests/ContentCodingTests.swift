@@ -84,6 +84,22 @@ struct ContentCodingTests {
         #expect(auditCase(coded)?.truncated == true)
     }
 
+    /// 32 MiB of spaces in 52 bytes.
+    private static let brotliBomb: [UInt8] = [
+        203, 255, 255, 63, 0, 36, 64, 226, 177, 64, 114, 239, 255, 248, 255, 255, 7, 128, 4, 64, 28, 22, 128, 238, 253, 31, 255, 255, 255, 0, 144, 0, 136, 195, 2, 208, 189, 255, 227,
+        255, 255, 31, 0, 18, 0, 113, 88, 0, 186, 247, 127, 3,
+    ]
+
+    @Test func `a bomb of brotli unpacks to the limit and no further`() throws {
+        let plain = try unpacked(Self.brotliBomb, codings: "br", isCut: false)
+        #expect(plain.bytes.count == ContentCoding.limitBytes)
+        #expect(plain.isCut)
+        var coded = exchange(#"{"query":"When?"}"#, "")
+        coded.responseBody = Self.brotliBomb
+        coded.responseContentEncoding = "br"
+        #expect(skip(coded) != nil)
+    }
+
     @Test func `documents of packed requests are found`() throws {
         var coded = exchange("", #"{"answer":"In 1964."}"#)
         coded.requestBody = packed(Array(#"{"query":"When?","documents":["It opened in 1964."]}"#.utf8))

@@ -32,6 +32,17 @@ struct EngineTests {
         #expect(verdict?.claims.map(\.verdict) == [row.verdict], "\(row.claim): \(verdict?.claims.first?.reasoning ?? "")")
     }
 
+    private static let ward = "The children's ward is led by Dr. Amara Lindqvist, who joined the clinic in 2016. Dr. Tomas Reyes leads the department of cardiology."
+
+    @Test(arguments: [
+        Row(claim: "The children's ward is led by Dr. Tomas Reyes.", verdict: .contradicted), Row(claim: "The children's ward is led by Dr. Amara Lindqvist.", verdict: .supported),
+        Row(claim: "Dr. Amara Lindqvist leads the department of cardiology.", verdict: .contradicted),
+        Row(claim: "Dr. Tomas Reyes leads the department of cardiology.", verdict: .supported),
+    ]) func `a name in the place of another is found where both stand in the passage`(_ row: Row) {
+        let verdict = audit(auditCase(answer: row.claim, documents: [Self.ward]))
+        #expect(verdict?.claims.map(\.verdict) == [row.verdict], "\(row.claim): \(verdict?.claims.first?.reasoning ?? "")")
+    }
+
     @Test func `a contradiction says what the document says`() {
         let verdict = audit(auditCase(answer: "The Harlow footbridge opened in May 1968.", documents: [repairs, bridge]))
         #expect(verdict?.claims.first?.reasoning == "The answer says 1968, document 2 says 1964.")

@@ -1,10 +1,10 @@
 """How well the embedded engine tells supported from unsupported claims, on rows that it was not fitted on.
 
-    python3 tools/fit/accuracy.py DATA [--truthtable PATH] [--no-left-out]
+    python3 tools/fit/accuracy.py DATA [--truthtable PATH] [--no-left-out] [--audits N]
 
 What counts is the output of `truthtable audit --jsonl`. Left-out figures need one fit per family of sources (about a minute).
 """
-import argparse, collections, os, re, subprocess, sys, glob, json
+import argparse, collections, os, re, subprocess, sys, tempfile, glob, json
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -45,11 +45,35 @@ def calibration_error(y, s):
     return sum(abs(y[bins == b].sum() - s[bins == b].sum()) for b in range(10)) / len(y)
 
 
+def exchanges(folder, path):
+    """Writes exchanges of about 2 KB of answer and 8 KB of documents, made of human sentences and their passages."""
+    with open(os.path.join(folder, 'clapnq.jsonl')) as f: rows = [r for r in map(json.loads, f) if r.get('kind') == 'original']
+    with open(path, 'w') as out:
+        documents, claims = [], []
+        for row in rows:
+            documents += [d for d in row['context'] if d not in documents]
+            claims.append(row['claim'])
+            if sum(map(len, documents)) < 8000 or sum(map(len, claims)) < 2000: continue
+            prompt = 'Context:\n' + '\n\n'.join(documents)[:8192] + '\n\nQuestion: What is known about it?'
+            message = {'role': 'assistant', 'content': ' '.join(claims)[:2048]}
+            out.write(json.dumps({'request': {'messages': [{'role': 'user', 'content': prompt}]}, 'response': {'choices': [{'index': 0, 'message': message}]}}) + '\n')
+            documents, claims = [], []
+
+
+def cost(folder, binary, audits):
+    """What audits cost in one process: answers per second, CPU, memory."""
+    if not audits or not os.path.exists(os.path.join(folder, 'clapnq.jsonl')): return
+    with tempfile.NamedTemporaryFile('w', suffix='.jsonl') as f:
+        exchanges(folder, f.name)
+        print(subprocess.run([binary, 'audit', f.name, '--repeat', str(audits)], stdout=subprocess.PIPE, check=True).stdout.decode().rstrip())
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('data')
     parser.add_argument('--truthtable', default=os.path.join(fit.ROOT, '.build/release/truthtable'))
     parser.add_argument('--no-left-out', action='store_true')
+    parser.add_argument('--audits', type=int, default=10_000, help='audits whose cost is measured, 0 for none')
     a = parser.parse_args()
     rows, results = [], {}
     for path in sorted(glob.glob(os.path.join(a.data, '*.jsonl'))):
@@ -94,6 +118,7 @@ def main():
         original = support[(source == 'clapnq') & (y == 1)]
         at = np.quantile(original, 0.1)
         print('swapped names caught at 10 %% false alarms: %.1f %% of %d' % (100 * (support[edited] < at).mean(), edited.sum()))
+    cost(a.data, a.truthtable, a.audits)
 
 
 if __name__ == '__main__': main()

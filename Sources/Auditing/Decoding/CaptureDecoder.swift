@@ -1,7 +1,7 @@
 // From a capture to a case: content coding, JSON or streams of it, then Prompt, AnswerAssembler and Extraction. In steps, so that
 // the process that decodes stays within reach of its other duties whatever the bodies are.
 //
-//     unpacking --step…--> answer --step…--> request --step--> context --step--> done
+//     unpacking --step…--> answer --step…--> request --step--> prompt --step--> context --step…--> done
 
 import JSON
 
@@ -9,15 +9,19 @@ import JSON
 package struct CaptureDecoder {
     /// Longer answers are cut: no person reads on, and offsets stay small.
     package static let answerLimitBytes = 1 << 20
-    /// Work of one step over the texts of a stream, in bytes: a few milliseconds. A single text, and each of the other steps, is
-    /// bounded by `ContentCoding.limitBytes`.
+    /// Work of one step, in bytes that are read: a few milliseconds. A body that is one text is read at once, as is the request;
+    /// both are bounded by `ContentCoding.limitBytes`.
     private static let stepBytes = 64 << 10
     /// What a text costs beside its bytes.
     private static let textBytes = 256
+    /// More than an exchange of words holds; a body beyond it is not read, and the context counts as partial.
+    private static let valueLimit = 50_000
 
-    private enum Phase { case unpacking, answer, request, context, done }
+    private enum Phase { case unpacking, answer, request, prompt, context, done }
 
     private var phase: Phase
+    /// Of this step's work, in bytes.
+    private var left = stepBytes
     private var exchange: CapturedExchange
     /// A stream that is being read; its texts count as no more than beginnings of JSON when they are lines.
     private var stream: (texts: EventStream, form: EventStream.Form)?
@@ -25,6 +29,8 @@ package struct CaptureDecoder {
     /// The request's body, when it is known as a tree.
     private var body: JSONValue?
     private var prompt = Prompt(.null)
+    private var extraction: ContextExtractor?
+    private var isUnread = false
 
     package init(_ exchange: CapturedExchange) {
         self.exchange = exchange
@@ -41,14 +47,20 @@ package struct CaptureDecoder {
 
     /// Goes on for a bounded time; the case, or the reason for none, when all is done. After it, nil.
     package mutating func step() -> Decoded? {
-        switch phase {
-        case .unpacking: return unpack()
-        case .answer: return readAnswer()
-        case .request:
-            guard response.answer.utf8.contains(where: { !ASCII.isSpace($0) }) else { return end(.notAuditable(.notAuditable)) }
-            readRequest()
-        case .context: return end(.auditable(auditCase()))
-        case .done: break
+        left = Self.stepBytes
+        while left > 0, phase != .done {
+            switch phase {
+            case .unpacking: if let decoded = unpack() { return decoded }
+            case .answer: if let decoded = readAnswer() { return decoded }
+            case .request:
+                guard response.answer.utf8.contains(where: { !ASCII.isSpace($0) }) else { return end(.notAuditable(.notAuditable)) }
+                readRequest()
+            case .prompt: readPrompt()
+            case .context:
+                guard let bytes = extraction?.step() else { return end(.auditable(auditCase())) }
+                left -= bytes * 2
+            case .done: break
+            }
         }
         return nil
     }
@@ -62,8 +74,9 @@ package struct CaptureDecoder {
     /// Question and documents alone, of an exchange whose answer does not matter or is not there.
     mutating func context() -> AuditCase {
         while phase == .unpacking || phase == .answer { _ = step() }
-        phase = .request
         readRequest()
+        readPrompt()
+        while extraction?.step() != nil {}
         return auditCase()
     }
 
@@ -80,10 +93,12 @@ package struct CaptureDecoder {
             if !exchange.responseContentEncoding.isEmpty {
                 var body = ContentCoding.Body(bytes: exchange.responseBody, codings: exchange.responseContentEncoding, isCut: exchange.responseTruncated)
                 try body.unpack()
+                left -= body.bytes.count
                 (exchange.responseBody, exchange.responseContentEncoding, exchange.responseTruncated) = (body.bytes, body.codings, body.isCut)
             } else if !exchange.requestContentEncoding.isEmpty {
                 var body = ContentCoding.Body(bytes: exchange.requestBody, codings: exchange.requestContentEncoding, isCut: exchange.requestTruncated)
                 try body.unpack()
+                left -= body.bytes.count
                 (exchange.requestBody, exchange.requestContentEncoding, exchange.requestTruncated) = (body.bytes, body.codings, body.isCut)
             } else if exchange.isSubmission {
                 return end(Submission.decode(exchange))
@@ -111,10 +126,13 @@ package struct CaptureDecoder {
             stream = (EventStream(bytes, .events), .events)
             return nil
         }
-        if let value = try? JSONValue(parsing: bytes.span) {
-            response.add(value)
+        left -= bytes.count
+        do throws(JSONError) {
+            response.add(try JSONValue(parsing: bytes.span, valueLimit: Self.valueLimit))
             phase = .request
             return nil
+        } catch {
+            guard error != .tooManyValues else { return end(.notAuditable(.malformed)) }
         }
         // Newline-delimited JSON, under its own type or under that of JSON. A line that is cut is the stream's end.
         var lines = EventStream(bytes, .lines)
@@ -127,14 +145,13 @@ package struct CaptureDecoder {
             stream = (EventStream(bytes, .events), .events)
             return nil
         }
-        if let value = try? JSONValue(parsingCut: bytes.span) { response.add(value) }
+        if let value = try? JSONValue(parsingCut: bytes.span, valueLimit: Self.valueLimit) { response.add(value) }
         phase = .request
         return nil
     }
 
     private mutating func readStream() {
         guard let form = stream?.form, var texts = stream?.texts else { return }
-        var left = Self.stepBytes
         while left > 0 {
             let start = texts.offset
             guard let text = texts.next() else {
@@ -156,21 +173,30 @@ package struct CaptureDecoder {
 
     /// A request that is no JSON has no question and no documents, but its answer can still be shown.
     private mutating func readRequest() {
-        if body == nil {
-            body = try? exchange.requestTruncated ? JSONValue(parsingCut: exchange.requestBody.span) : JSONValue(parsing: exchange.requestBody.span)
+        phase = .prompt
+        guard body == nil else { return }
+        left -= exchange.requestBody.count
+        do throws(JSONError) {
+            body = try exchange.requestTruncated
+                ? JSONValue(parsingCut: exchange.requestBody.span, valueLimit: Self.valueLimit) : JSONValue(parsing: exchange.requestBody.span, valueLimit: Self.valueLimit)
+        } catch {
+            isUnread = error == .tooManyValues
         }
+    }
+
+    private mutating func readPrompt() {
+        phase = .context
+        left -= exchange.requestBody.count
         prompt = Prompt(body ?? .null)
         body = nil
-        phase = .context
+        extraction = ContextExtractor(prompt, responseDocuments: response.documents)
     }
 
     private func auditCase() -> AuditCase {
-        var extraction = ContextExtractor()
-        extraction.extract(from: prompt, responseDocuments: response.documents)
         var auditCase = AuditCase(
-            requestID: exchange.requestID, auditID: exchange.auditID, path: exchange.path, model: response.model ?? prompt.model, query: extraction.query,
-            documents: extraction.documents, contextState: extraction.state,
-            contextIsPartial: extraction.isPartial || prompt.isPartial || exchange.requestTruncated,
+            requestID: exchange.requestID, auditID: exchange.auditID, path: exchange.path, model: response.model ?? prompt.model, query: extraction?.query ?? "",
+            documents: extraction?.documents ?? [], contextState: extraction?.state ?? .none,
+            contextIsPartial: extraction?.isPartial == true || prompt.isPartial || isUnread || exchange.requestTruncated,
             answer: Self.cut(response.answer), truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
         auditCase.traceID = exchange.traceID
         return auditCase

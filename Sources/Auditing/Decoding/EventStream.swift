@@ -20,10 +20,16 @@ struct EventStream {
         offset = body.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     }
 
+    /// Bytes that are passed over in one go when nothing but comments stands in them; the text is empty then.
+    private static let emptyBytes = 64 << 10
+
     /// The next text. The last event counts even if the empty line after it is missing.
     mutating func next() -> [UInt8]? {
         var data: [UInt8]?
-        while let line = nextLine() {
+        let start = offset
+        while true {
+            if data == nil, offset - start > Self.emptyBytes { return [] }
+            guard let line = nextLine() else { break }
             if form == .lines {
                 if body[line].contains(where: { $0 != 0x20 && $0 != 0x09 }) { return Array(body[line]) }
                 continue

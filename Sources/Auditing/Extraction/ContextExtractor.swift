@@ -3,7 +3,7 @@
 
 import JSON
 
-/// Extracts from one prompt.
+/// Extracts from one prompt, a message at a time.
 struct ContextExtractor {
     /// More documents than models are given; further ones are not looked at, and the context counts as partial.
     static let documentLimit = 200
@@ -24,40 +24,67 @@ struct ContextExtractor {
         return hasTemplate ? .empty : .none
     }
 
-    mutating func extract(from prompt: Prompt, responseDocuments: [ContextDocument]) {
+    private let prompt: Prompt
+    /// Messages before this one are still to be read; the last one comes first.
+    private var position: Int
+    /// The last user message with text asks; documents before the message that precedes it belong to earlier turns.
+    private let current: Int?
+    private var inPrompt: [ContextDocument] = []
+    private var earlier: [ContextDocument] = []
+    private var question: String?
+
+    init(_ prompt: Prompt, responseDocuments: [ContextDocument]) {
+        self.prompt = prompt
+        position = prompt.messages.count
+        current = prompt.messages.lastIndex { $0.role == .user && Self.hasText($0) }
         hasTemplate = prompt.hasDocumentField
         for document in prompt.documents { add(document) }
         for document in responseDocuments { add(document) }
+    }
 
-        // The last user message with text asks; documents before the message that precedes it belong to earlier turns.
-        let current = prompt.messages.lastIndex { $0.role == .user && Self.hasText($0) }
-        var inPrompt: [ContextDocument] = []
-        var earlier: [ContextDocument] = []
-        var question: String?
-        for (position, message) in prompt.messages.enumerated().reversed() {
-            let isEarlier = current.map { position < $0 && message.role != .system && Self.hasAnswer(prompt.messages[position..<$0]) } ?? false
-            var found: [ContextDocument] = []
-            for part in message.parts {
-                switch part {
-                case .document(let document): found.append(document)
-                case .toolResult(let id, let text): found += toolDocuments(id, text)
-                case .toolValue(let id, let value): found += Self.named(id, Records.documents(in: value, origin: .tool))
-                case .text(let text):
-                    guard message.role == .user || message.role == .system else { continue }
-                    let isCurrent = position == current
-                    let scanned = scan(text, message, isCurrent: isCurrent)
-                    found += scanned.documents
-                    if isCurrent {
-                        question = [question, scanned.question].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: "\n")
-                    }
+    /// Reads one message; the bytes read, nil when all are and the result stands.
+    mutating func step() -> Int? {
+        guard position > 0 else {
+            finish()
+            return nil
+        }
+        position -= 1
+        return read(prompt.messages[position], at: position)
+    }
+
+    private mutating func read(_ message: Prompt.Message, at position: Int) -> Int {
+        let isEarlier = current.map { position < $0 && message.role != .system && Self.hasAnswer(prompt.messages[position..<$0]) } ?? false
+        var found: [ContextDocument] = []
+        var bytes = 256
+        for part in message.parts {
+            switch part {
+            case .document(let document): found.append(document)
+            case .toolResult(let id, let text):
+                bytes += text.utf8.count
+                found += toolDocuments(id, text)
+            case .toolValue(let id, let value):
+                bytes += 1024
+                found += Self.named(id, Records.documents(in: value, origin: .tool))
+            case .text(let text):
+                guard message.role == .user || message.role == .system else { continue }
+                bytes += text.utf8.count
+                let isCurrent = position == current
+                let scanned = scan(text, message, isCurrent: isCurrent)
+                found += scanned.documents
+                if isCurrent {
+                    question = [question, scanned.question].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: "\n")
                 }
             }
-            for index in found.indices {
-                found[index].messageIndex = message.index
-                found[index].isEarlierTurn = isEarlier
-            }
-            if isEarlier { earlier = found + earlier } else { inPrompt = found + inPrompt }
         }
+        for index in found.indices {
+            found[index].messageIndex = message.index
+            found[index].isEarlierTurn = isEarlier
+        }
+        if isEarlier { earlier = found + earlier } else { inPrompt = found + inPrompt }
+        return bytes
+    }
+
+    private mutating func finish() {
         for document in inPrompt + earlier { add(document) }
         query = prompt.query ?? question ?? ""
         for index in documents.indices where documents[index].id.isEmpty { documents[index].id = "doc-\(index + 1)" }

@@ -14,20 +14,26 @@ struct PromptText {
         var indent: Int { trimmed.lowerBound - range.lowerBound }
     }
 
+    /// More than any prompt or answer has: what lies beyond is one line, so that a text of line ends costs no more than an honest one.
+    private static let lineLimit = 10_000
+
     let bytes: [UInt8]
     let lines: [Line]
+    /// Not all lines are told apart.
+    let isExhausted: Bool
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
         var lines: [Line] = []
         var start = 0
         while start < bytes.count {
-            let newline = bytes.place(of: 0x0A, from: start, before: bytes.count) ?? bytes.count
+            let newline = lines.count == Self.lineLimit ? bytes.count : bytes.place(of: 0x0A, from: start, before: bytes.count) ?? bytes.count
             let end = newline > start && bytes[newline - 1] == 0x0D ? newline - 1 : newline
             lines.append(Line(range: start..<end, trimmed: bytes.trimmed(start..<end), next: Swift.min(newline + 1, bytes.count)))
             start = newline + 1
         }
         self.lines = lines
+        isExhausted = lines.count > Self.lineLimit
     }
 
     /// The index of the line that holds an offset (the last line for offsets at the end).

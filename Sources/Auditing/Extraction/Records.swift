@@ -16,6 +16,8 @@ enum Records {
         "search_results", "retrieved_documents", "contexts", "nodes", "source_nodes", "value", "content",
     ]
     private static let depthLimit = 8
+    /// Members of a record that may name it or hold its text.
+    private static let memberLimit = 100
 
     /// The documents that a value holds: a text is one, an array has one per element, an object is a document or wraps a list of them.
     static func documents(in value: JSONValue, origin: ContextDocument.Origin, depth: Int = 0) -> [ContextDocument] {
@@ -31,7 +33,13 @@ enum Records {
             }
             return result
         case .object(let members):
-            return document(of: value, members, origin: origin, depth: depth)
+            guard members.count > memberLimit else { return document(of: value, members, origin: origin, depth: depth) }
+            let first = Array(members.prefix(memberLimit))
+            let found = document(of: .object(first), first, origin: origin, depth: depth)
+            guard found.count == 1, found[0].content == json(.object(first)) else { return found }
+            var whole = found[0]
+            whole.content = json(value)
+            return [whole]
         case .null, .bool: return []
         case .number(let literal): return depth == 0 ? [] : [ContextDocument(content: literal, origin: origin)]
         }
@@ -70,10 +78,14 @@ enum Records {
             if document.source == text { document.source = "" }
             return [document]
         }
+        document.content = json(value)
+        return [document]
+    }
+
+    private static func json(_ value: JSONValue) -> String {
         var writer = JSONWriter()
         writer.value(value)
-        document.content = String(decoding: writer.bytes, as: UTF8.self)
-        return [document]
+        return String(decoding: writer.bytes, as: UTF8.self)
     }
 
     private static func describe(_ document: inout ContextDocument, with members: [JSONValue.Member]) {

@@ -18,7 +18,7 @@ struct Region {
 /// Scans one text.
 struct TemplateScanner {
     /// Lines looked at in search of ends, so that many beginnings without an end cost no more than a long text.
-    private static let searchLimit = 400_000
+    private static let searchLimit = 40_000
     /// More than there can be documents.
     private static let regionLimit = 400
 
@@ -29,7 +29,7 @@ struct TemplateScanner {
     private let tagPairs: [TagPair]
     private var searchesLeft = searchLimit
     /// The text was too long or too strange to be read to its end.
-    var isExhausted: Bool { searchesLeft <= 0 || regions.count >= Self.regionLimit }
+    var isExhausted: Bool { searchesLeft <= 0 || text.isExhausted || regions.count >= Self.regionLimit }
     /// Questions are looked for once: offsets of the lines that begin with a question's label.
     private let questionLines: [Int]
     /// Whether the text is the user's own turn, in which a lone fence or table is the thing asked about.
@@ -48,7 +48,7 @@ struct TemplateScanner {
     private mutating func scan() {
         var index = firstLineAfterExamples()
         var pair = tagPairs.startIndex
-        while index < text.lines.count, !isExhausted {
+        while index < text.lines.count, searchesLeft > 0, regions.count < Self.regionLimit {
             let line = text.lines[index]
             while pair < tagPairs.endIndex, tagPairs[pair].outer.lowerBound < line.range.lowerBound { pair += 1 }
             if pair < tagPairs.endIndex, tagPairs[pair].outer.lowerBound < line.next {

@@ -156,6 +156,11 @@ struct ClaimFeatures {
         self[.wordDenied] = deviations.denied
         self[.wordNameReplaced] = deviations.nameReplaced
         mismatches += deviations.mismatches
+        if let swap = finder.swap() {
+            self[.wordNameReplaced] = max(self[.wordNameReplaced], swap.strength)
+            // Three words that repeat are chance too often to speak of a contradiction.
+            mismatches.append(Mismatch(kind: swap.kind, said: swap.said, found: swap.found, strength: swap.strength * 0.75))
+        }
         if let sibling = finder.sibling() {
             self[.sibling] = sibling.strength
             mismatches.append(sibling)

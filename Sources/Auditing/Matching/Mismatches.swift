@@ -271,6 +271,43 @@ struct MismatchFinder {
         result.mismatches.append(Mismatch(kind: .nameReplaced, said: said, found: found, strength: strength))
     }
 
+    // MARK: Swaps
+
+    /// A name at the end of words that the passage repeats one by one and ends with another name (`led by Dr. Reyes`, `led by Dr.
+    /// Lindqvist`), or before such words. The name may well stand elsewhere in the passage: that is what a swap looks like.
+    func swap() -> Mismatch? {
+        var best: Mismatch?
+        func consider(_ place: Int, _ other: Int, _ run: Int) {
+            let strength = Double(min(4, run)) / 4
+            guard strength > best?.strength ?? 0 else { return }
+            best = Mismatch(kind: .nameReplaced, said: claim.bytes.text(tokens[place].range), found: text(at: other), strength: strength)
+        }
+        for place in tokens.indices where tokens[place].isCapitalised && claim.wordOf[place] >= 0 && !tokens[place].isNumber {
+            if place > 0, !isPartOfName(place - 1), alignment.partner[place - 1] >= 0 {
+                var (mine, other) = (place, alignment.partner[place - 1] + 1)
+                while mine < tokens.count, other < alignment.window.count, isPartOfName(mine), tokens[mine].stem == token(at: other).stem { (mine, other) = (mine + 1, other + 1) }
+                if mine < tokens.count, isPartOfName(mine), isRival(mine, other, beside: alignment.partner[place - 1]) { consider(mine, other, run(endingAt: place - 1)) }
+            }
+            if place + 1 < tokens.count, !isPartOfName(place + 1), alignment.partner[place + 1] > 0 {
+                var (mine, other) = (place, alignment.partner[place + 1] - 1)
+                while mine >= 0, other >= 0, isPartOfName(mine), tokens[mine].stem == token(at: other).stem { (mine, other) = (mine - 1, other - 1) }
+                if mine >= 0, isPartOfName(mine), isRival(mine, other, beside: alignment.partner[place + 1]) { consider(mine, other, run(startingAt: place + 1)) }
+            }
+        }
+        return best
+    }
+
+    private func isPartOfName(_ place: Int) -> Bool { tokens[place].isCapitalised && !tokens[place].isStop && !tokens[place].isNumber }
+
+    /// Whether the passage has a name at a place where the claim has another, of which its documents know.
+    private func isRival(_ place: Int, _ other: Int, beside anchor: Int) -> Bool {
+        guard (0..<alignment.window.count).contains(other), isSameSentence(other, anchor), !alignment.isPartner[other] else { return false }
+        let rival = token(at: other)
+        guard rival.isCapitalised, !rival.isStop, !rival.isNumber, rival.range.count > 1, !Quantities.isMonth(rival), rival.stem != tokens[place].stem else { return false }
+        let word = claim.words[Int(claim.wordOf[place])]
+        return word.token.range.count > 1 && !claim.related[word.akin].contains(index.wordAt[alignment.window.lowerBound + other])
+    }
+
     /// How many words up to a place are partners of neighbours.
     private func run(endingAt place: Int) -> Int {
         var start = place
