@@ -82,7 +82,7 @@ struct AuditLines {
         } catch {
             let sentence = error is LineTooLong ? "it is longer than \(Self.lineLimitBytes >> 20) MiB" : Audit.sentence(for: error)
             if writer.bytes.count <= 1 { writer.name("id"); writer.null() }
-            writer.member("error", sentence)
+            writer.member("error", "line \(number): \(sentence)")
             faults += 1
             if firstFault == nil { firstFault = "line \(number): \(sentence)" }
         }
