@@ -10,10 +10,7 @@ private func audit(_ engine: EngineSelection, fallback: Bool = false, of auditCa
     var settings = Settings()
     settings.engine = engine
     settings.engineFallback = fallback
-    let exchange = CapturedExchange(
-        requestID: "", auditID: "", method: "", path: "", query: "", requestContentType: "", requestContentEncoding: "", responseContentType: "", responseContentEncoding: "",
-        status: 200, requestBody: [], responseBody: [], requestTruncated: false, responseTruncated: false)
-    return Audit(ReceivedJob(lease: 1, deadline: seconds(30), exchange: exchange), auditCase, settings, now: seconds(0))
+    return Audit(lease: 1, began: seconds(0), deadline: seconds(30), auditCase, settings)
 }
 
 /// `engine`, `engine[claims]`, `done engine`, `done engine for failed`, `failed engine`.
