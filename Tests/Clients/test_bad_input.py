@@ -49,7 +49,6 @@ SETTINGS = {
     "too many auditors": ({"TRUTHTABLE_AUDITOR_COUNT": "65"}, ["TRUTHTABLE_AUDITOR_COUNT"]),
     "a flag that is none": ({"TRUTHTABLE_AUDIT_ENABLED": "maybe"}, ["TRUTHTABLE_AUDIT_ENABLED"]),
     "an engine that is none": ({"TRUTHTABLE_ENGINE": "magic"}, ["TRUTHTABLE_ENGINE"]),
-    "an engine that is not built in": ({"TRUTHTABLE_ENGINE": "judge"}, ["TRUTHTABLE_ENGINE", "embedded"]),
     "a host that is no address": ({"TRUTHTABLE_HOST": "my.host.example"}, ["TRUTHTABLE_HOST"]),
     "a host of another machine": ({"TRUTHTABLE_HOST": "192.0.2.1"}, ["TRUTHTABLE_HOST", "192.0.2.1"]),
     "a log level that is none": ({"TRUTHTABLE_LOG_LEVEL": "loud"}, ["TRUTHTABLE_LOG_LEVEL"]),
