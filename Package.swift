@@ -28,7 +28,7 @@ let package = Package(
         .executable(name: "truthtable", targets: ["truthtable"])
     ],
     targets: [
-        role("truthtable", ["Role", "Auditing", "HTTP", "JSON", "Configuration", "EventLoop", "CLinux"]),
+        role("truthtable", ["Role", "Auditing", "Inbound", "HTTP", "JSON", "Configuration", "EventLoop", "CLinux"]),
         role("supervisor", ["Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         role("edge", ["Role", "Outbound", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),
@@ -57,7 +57,7 @@ let package = Package(
         module("Simulation", ["EventLoop"]),
 
         tests("Supervisor", ["supervisor", "Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
-        tests("Edge", ["edge", "Simulation", "Outbound", "HTTP", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
+        tests("Edge", ["edge", "Simulation", "Outbound", "Inbound", "HTTP", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         tests("Dispatcher", ["dispatcher", "Simulation", "IPC", "EventLoop"]),
         tests("Broadcaster", ["broadcaster", "Role", "IPC", "HTTP", "JSON", "Telemetry", "Configuration", "Inbound", "EventLoop", "CLinux"]),
         tests("Mockllm", ["mockllm", "Inbound", "HTTP", "JSON", "EventLoop", "CLinux"]),

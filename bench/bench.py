@@ -3,6 +3,7 @@
     python3 bench/bench.py [MEASURE…] [--rounds 5] [--seconds 3] [--build .build/release]
 
     cpu      CPU time per request: POST 1 KB, answer 1 KB, 64 connections (the default)
+    gateway  the plain path beside the same with callers' keys and routes on
     growth   the same with 1, 64, 1,000 and 8,000 connections, and with answers of 16, 64 and 256 KB
     latency  latency at one connection, also without a proxy
     streams  500 streams of 64 events, 20 ms apart: CPU per event, stalls over 200 ms, added time to the first event
@@ -15,7 +16,7 @@ The upstream is nginx answering from memory; the load is wrk with keep-alive. A 
 proxy's process used, from /proc/PID/schedstat, over the requests that wrk counted. Readings of ours count only if at least
 99.9 % of the answers were captured and reached the dispatcher. Only loopback is used; everything started here is ended here.
 """
-import argparse, asyncio, json, os, re, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, asyncio, hashlib, json, os, re, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -121,24 +122,26 @@ class Bench:
             f.write(open(cert).read() + open(key).read())
         return cert, key, both
 
+    def product(self, name, upstream, **settings):
+        """The product with these settings besides those of every measure."""
+        port, ws, build = free_port(), free_port(), self.options.build
+        env = {"PATH": os.environ["PATH"], "TRUTHTABLE_PORT": str(port), "TRUTHTABLE_WS_PORT": str(ws), "TRUTHTABLE_LOG_LEVEL": "error",
+               "TRUTHTABLE_UPSTREAM_URL": f"http://127.0.0.1:{upstream}", "TRUTHTABLE_RUNTIME_DIR": f"{self.work}/{ws}",
+               "TRUTHTABLE_AUDITOR_COUNT": "1", "TRUTHTABLE_MAX_CONNECTIONS": "9000", "TRUTHTABLE_UPSTREAM_IDLE_CONNECTIONS": "9000"}
+        env |= {f"TRUTHTABLE_{setting.upper()}": value for setting, value in settings.items()}
+        self.start([f"{build}/truthtable", "run"], env=env, cwd=self.work)
+        def ready():
+            out = subprocess.run([f"{build}/truthtable", "status", "--json"], env=env, cwd=self.work, capture_output=True, text=True)
+            processes = json.loads(out.stdout)["processes"] if out.returncode == 0 else []
+            return processes if processes and all(p["state"] == "ready" for p in processes) else None
+        processes = wait_for(ready, "the product's start")
+        return Peer(name, port, next(p["pid"] for p in processes if p["role"] == "edge"), [p["pid"] for p in processes])
+
     def peers(self, upstream, with_captures_off=False, certificate=None):
-        o, peers = self.options, []
         cert, key, both = certificate or ("", "", "")
-        for name, captures in (("ours", "true"), ("ours, captures off", "false")):
-            if name != "ours" and not with_captures_off:
-                continue
-            port, ws = free_port(), free_port()
-            env = {"PATH": os.environ["PATH"], "TRUTHTABLE_PORT": str(port), "TRUTHTABLE_WS_PORT": str(ws), "TRUTHTABLE_LOG_LEVEL": "error",
-                   "TRUTHTABLE_UPSTREAM_URL": f"http://127.0.0.1:{upstream}", "TRUTHTABLE_RUNTIME_DIR": f"{self.work}/{ws}",
-                   "TRUTHTABLE_AUDIT_ENABLED": captures, "TRUTHTABLE_AUDITOR_COUNT": "1", "TRUTHTABLE_MAX_CONNECTIONS": "9000",
-                   "TRUTHTABLE_UPSTREAM_IDLE_CONNECTIONS": "9000", "TRUTHTABLE_TLS_CERT": cert, "TRUTHTABLE_TLS_KEY": key}
-            self.start([f"{o.build}/truthtable", "run"], env=env, cwd=self.work)
-            def ready():
-                out = subprocess.run([f"{o.build}/truthtable", "status", "--json"], env=env, cwd=self.work, capture_output=True, text=True)
-                processes = json.loads(out.stdout)["processes"] if out.returncode == 0 else []
-                return processes if processes and all(p["state"] == "ready" for p in processes) else None
-            processes = wait_for(ready, "the product's start")
-            peers.append(Peer(name, port, next(p["pid"] for p in processes if p["role"] == "edge"), [p["pid"] for p in processes]))
+        peers = [self.product("ours", upstream, audit_enabled="true", tls_cert=cert, tls_key=key)]
+        if with_captures_off:
+            peers.append(self.product("ours, captures off", upstream, audit_enabled="false", tls_cert=cert, tls_key=key))
         port = free_port()
         with open(f"{self.work}/haproxy.cfg", "w") as f:
             f.write(f"global\n  nbthread 1\n  maxconn 9000\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 75s\n  timeout server 120s\n"
@@ -215,6 +218,29 @@ class Bench:
         problems = sum(r["problems"] for r in ours.readings)
         print(f"\ncaptured and received by the dispatcher: at least {share:.2%}" + ("" if share >= 0.999 else " (below 99.9 %: the reading does not count)")
               + (f"; requests with problems: {problems}" if problems else ""))
+
+    def gateway(self, upstream):
+        """The plain path beside the same with routes and callers' keys on, captures on in all."""
+        keys = f"{self.work}/keys"
+        with open(keys, "w") as f:
+            for number in range(1000):
+                name = f"sk-bench-{number}" if number else "sk-bench-0123456789abcdef0123456789abcdef"
+                f.write(f"{hashlib.sha256(name.encode()).hexdigest()} key-{number} 1000000 10000 now\n")
+        here = f"http://127.0.0.1:{upstream}"
+        elsewhere = "/v1/messages => http://127.0.0.1:9; /api/ => http://127.0.0.1:9; "
+        peers = [
+            self.product("plain", upstream),
+            self.product("1,000 keys, 3 routes by path", upstream, keys_file=keys, routes=f"{elsewhere}/1 => {here}"),
+            self.product("the same, the last route by model", upstream, keys_file=keys, routes=f"{elsewhere}model bench* => {here}"),
+            self.product("... and two upstreams in it", upstream, keys_file=keys, routes=f"{elsewhere}model bench* => {here}, {here}/"),
+        ]
+        self.rounds(peers)
+        print(f"\nWhat the gateway costs: CPU per request, POST 1 KB, answer 1 KB, 64 connections, {self.options.rounds} interleaved rounds of {self.options.seconds} s\n")
+        print("| settings | µs, median (range) | × plain, median of rounds (range) | requests with problems |\n|---|---|---|---|")
+        for p in peers:
+            ratios = [mine["us"] / plain["us"] for mine, plain in zip(p.readings, peers[0].readings)]
+            print(f"| {p.name} | {p.text('us')} | {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) | {sum(r['problems'] for r in p.readings)} |")
+        self.keep("gateway", peers)
 
     def growth(self, upstream):
         peers = self.peers(upstream)
@@ -384,12 +410,12 @@ async def run_streams(port, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="cpu, growth, latency, streams, idle, tls, broadcast, or all")
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="cpu, gateway, growth, latency, streams, idle, tls, broadcast, or all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--build", default=os.path.abspath(f"{HERE}/../.build/release"))
     options = parser.parse_args()
-    known = ["cpu", "growth", "latency", "streams", "idle", "tls", "broadcast"]
+    known = ["cpu", "gateway", "growth", "latency", "streams", "idle", "tls", "broadcast"]
     measures = known if options.measures == ["all"] else options.measures or ["cpu"]
     for measure in measures:
         if measure not in known:

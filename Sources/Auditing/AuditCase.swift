@@ -37,6 +37,9 @@ package struct AuditCase: Sendable {
     package var usage: TokenUsage?
     /// Of the trace that the exchange belongs to; empty without one.
     package var traceID = ""
+    /// The name of the key of who asked, and the URL of who answered; empty where that is not known.
+    package var callerKey = ""
+    package var upstream = ""
 
     package init(
         requestID: String, auditID: String = "", path: String = "", model: String? = nil, query: String, documents: [ContextDocument],

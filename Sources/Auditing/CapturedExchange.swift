@@ -22,6 +22,9 @@ package struct CapturedExchange: Sendable {
     package var isSubmission: Bool
     /// As in a traceparent field; empty without a trace.
     package var traceID: String
+    /// As in `AuditCase`.
+    package var callerKey = ""
+    package var upstream = ""
 
     package init(
         requestID: String, auditID: String = "", method: String = "POST", path: String, query: String = "",

@@ -90,6 +90,8 @@ package enum VerdictJSON {
             if let model = auditCase.model { text("model", model, 200) } else { null("model") }
             text("path", auditCase.path, 512)
             if !auditCase.traceID.isEmpty { text("trace_id", auditCase.traceID, 32) }
+            if !auditCase.callerKey.isEmpty { text("key", auditCase.callerKey, 64) }
+            if !auditCase.upstream.isEmpty { text("upstream", auditCase.upstream, 255) }
             text("query", auditCase.query, budget.query)
             text("answer", auditCase.answer, budget.answer)
             writer.member("answer_length", positions[auditCase.answer.utf8.count])

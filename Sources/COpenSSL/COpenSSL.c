@@ -1,3 +1,5 @@
+// The direct SHA-256 calls: deprecated in favour of an interface that allocates on each use.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "COpenSSL.h"
 
 #include <arpa/inet.h>
@@ -223,3 +225,12 @@ static int no_passphrase(char *buffer, int size, int writing, void *unused) {
 }
 
 void co_never_ask(SSL_CTX *context) { SSL_CTX_set_default_passwd_cb(context, no_passphrase); }
+
+// Digests
+
+void co_sha256(const void *bytes, size_t count, void *digest) {
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    SHA256_Update(&context, bytes, count);
+    SHA256_Final(digest, &context);
+}

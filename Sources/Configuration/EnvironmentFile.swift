@@ -6,8 +6,6 @@
 //
 // Blanks around name and value are dropped, `$` stands for itself, a value ends with its line, the last of equal names counts.
 
-import Glibc
-
 package enum EnvironmentFile {
     /// More is another kind of file given by mistake.
     package static let limitBytes = 1 << 20
@@ -59,30 +57,6 @@ package enum EnvironmentFile {
             }
         }
         return (assignments, problems)
-    }
-
-    /// The whole file, at most `limitBytes`; pipes (`--env-file <(…)`) are read to their end.
-    static func read(_ path: String) throws(ReadError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
-        guard descriptor >= 0 else { throw .system(errno) }
-        defer { close(descriptor) }
-        var content: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 << 10)
-        while content.count <= limitBytes {
-            let count = Glibc.read(descriptor, &chunk, chunk.count)
-            if count == 0 { return content }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system(errno)
-            }
-            content += chunk[..<count]
-        }
-        throw .oversized
-    }
-
-    enum ReadError: Error, Equatable {
-        case system(Int32)
-        case oversized
     }
 }
 

@@ -21,6 +21,7 @@ package enum SettingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// `shown` is the value, nil for a secret; `complaint` completes the sentence "NAME …".
     case invalid(name: String, shown: String?, origin: SettingOrigin, complaint: String)
     case unknown(name: String, origin: SettingOrigin, nearest: String?)
+    case upstreamKey(setting: String, upstream: String, complaint: String)
     /// Each is fine, together they are not.
     case conflict(names: [String], complaint: String)
     case malformedLine(path: String, line: Int, EnvironmentFile.Flaw)
@@ -37,6 +38,8 @@ package enum SettingError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(Self.printable(name)) is no setting (\(origin)): did you mean \(nearest)?"
         case .unknown(let name, let origin, nil):
             "\(Self.printable(name)) is no setting (\(origin)): remove it; `truthtable --help` lists all settings"
+        case .upstreamKey(let setting, let upstream, let complaint):
+            "\(setting): the key of \(upstream) \(complaint)"
         case .conflict(let names, let complaint):
             "\(names.joined(separator: " and ")) \(complaint)"
         case .malformedLine(let path, let line, let flaw):

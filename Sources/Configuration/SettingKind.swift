@@ -139,6 +139,40 @@ struct SettingKind: Sendable {
         }
     }
 
+    static func upstreams(_ property: Property<UpstreamList>) -> Self {
+        Self(property, "a URL such as https://api.openai.com or http://localhost:11434, or several separated by commas", text: \.text) { text in
+            do throws(UpstreamList.Wrong) {
+                return .value(try UpstreamList(text))
+            } catch {
+                return .wrong(error.entry > 0 ? "(entry \(error.entry)) \(error.complaint)" : error.complaint)
+            }
+        }
+    }
+
+    static func routes(_ property: Property<RouteList>) -> Self {
+        Self(property, "routes such as /v1/messages => https://api.anthropic.com separated by semicolons", text: \.text) { text in
+            do throws(UpstreamList.Wrong) {
+                return .value(try RouteList(text))
+            } catch {
+                return .wrong(error.entry > 0 ? "(route \(error.entry)) \(error.complaint)" : error.complaint)
+            }
+        }
+    }
+
+    static func pathPatterns(_ property: Property<PathPatterns>) -> Self {
+        Self(property, "up to \(PathPatterns.limit) paths such as /v1/* or !/v1/files* separated by commas", text: \.description) { text in
+            Reading(PathPatterns(text))
+        }
+    }
+
+    /// A name of a header field.
+    static func fieldName(_ property: Property<String>) -> Self {
+        Self(property, "a header's name: at most 64 letters, digits and -_", text: \.self) { text in
+            let fits = text.utf8.count <= 64 && text.utf8.allSatisfy { Notation.isLetter($0) || Notation.isDigit($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
+            return Reading(fits ? text : nil)
+        }
+    }
+
     static func origins(_ property: Property<AllowedOrigins>) -> Self {
         Self(
             property, "origins such as https://example.com or http://localhost:5173 separated by commas, local, or *",

@@ -17,7 +17,8 @@ package struct Settings: Equatable, Sendable {
     package var webSocketEcho = false
 
     // Upstream
-    package var upstreamURL = UpstreamURL(isTLS: true, host: "api.openai.com", port: 443, basePath: "")
+    package var upstreams = UpstreamList([Upstream(UpstreamURL(isTLS: true, host: "api.openai.com", port: 443, basePath: ""))])
+    package var routes = RouteList()
     package var upstreamTimeout = Duration.seconds(120)
     package var answerIdleTimeout = Duration.seconds(120)
     package var upstreamCAFile = ""
@@ -26,6 +27,12 @@ package struct Settings: Equatable, Sendable {
     package var connectTimeout = Duration.seconds(10)
     package var upstreamIdleConnections = 128
     package var upstreamIdleTimeout = Duration.seconds(90)
+    package var breakerFaults = 5
+    package var breakerOpenTime = Duration.seconds(1)
+
+    // Callers
+    package var keysFile = ""
+    package var serveAnyone = false
 
     // Audits
     package var auditEnabled = true
@@ -37,6 +44,8 @@ package struct Settings: Equatable, Sendable {
     package var captureBodyLimitBytes = 256 << 10
     package var captureMemoryBytes = 64 << 20
     package var redactNames: [String] = []
+    package var capturePaths = PathPatterns.all
+    package var optOutHeader = ""
     package var testMode = false
     package var auditWait = Duration.seconds(30)
     package var auditWaitLimit = Duration.seconds(120)

@@ -71,24 +71,24 @@ private struct SettingsReading {
 
     /// A file that was named.
     mutating func addFile(_ path: String) {
-        do throws(EnvironmentFile.ReadError) {
-            add(try EnvironmentFile.read(path), of: path, isShared: false)
+        do throws(SmallFile.ReadError) {
+            add(try SmallFile.read(path, limitBytes: EnvironmentFile.limitBytes), of: path, isShared: false)
         } catch {
             switch error {
             case .oversized: errors.append(.oversizedFile(path: path, limitBytes: EnvironmentFile.limitBytes))
-            case .system(let code): errors.append(.unreadableFile(path: path, reason: Self.reason(code)))
+            case .system: errors.append(.unreadableFile(path: path, reason: error.reason))
             }
         }
     }
 
     /// `.env`: need not exist, may serve other programs too.
     mutating func addSharedFile(_ path: String) {
-        do throws(EnvironmentFile.ReadError) {
-            add(try EnvironmentFile.read(path), of: path, isShared: true)
+        do throws(SmallFile.ReadError) {
+            add(try SmallFile.read(path, limitBytes: EnvironmentFile.limitBytes), of: path, isShared: true)
         } catch {
             switch error {
             case .system(ENOENT), .system(ENOTDIR), .system(EISDIR): break
-            case .system(let code): warnings.append(.unreadableFile(path: path, reason: Self.reason(code)))
+            case .system: warnings.append(.unreadableFile(path: path, reason: error.reason))
             case .oversized: errors.append(.oversizedFile(path: path, limitBytes: EnvironmentFile.limitBytes))
             }
         }
@@ -114,7 +114,7 @@ private struct SettingsReading {
             origins[setting.name] = origin
             guard let complaint = setting.kind.store(text, &settings) else { continue }
             errors.append(
-                .invalid(name: setting.name, shown: setting.isSecret ? nil : text, origin: origin, complaint: complaint)
+                .invalid(name: setting.name, shown: setting.mayShow(text) ? text : nil, origin: origin, complaint: complaint)
             )
         }
         if isWhole {
@@ -124,11 +124,6 @@ private struct SettingsReading {
         }
         guard errors.isEmpty else { throw SettingErrors(errors: errors) }
         return LoadedSettings(settings: settings, warnings: warnings, origins: origins)
-    }
-
-    private static func reason(_ code: Int32) -> String {
-        guard let text = strerror(code) else { return "error \(code)" }
-        return String(cString: text)
     }
 }
 
@@ -167,6 +162,8 @@ extension Settings {
         for (engine, name, timeout) in [(AuditEngine.grpc, "GRPC_TIMEOUT", grpcTimeout), (.judge, "JUDGE_TIMEOUT", judgeTimeout)] where self.engine.contains(engine) {
             require(timeout <= auditTimeout, [name, "AUDIT_TIMEOUT"], "do not fit: the whole audit needs the longer time")
         }
+        require(
+            distinctUpstreams <= UpstreamList.limit, ["UPSTREAM_URL", "ROUTES"], "have more than \(UpstreamList.limit) different upstreams together")
         return conflicts
     }
 }

@@ -16,7 +16,7 @@ package enum SettingsTable {
     static let captureFixedBytes = 16 << 10
 
     package static let sections: [SettingsSection] = [
-        SettingsSection("Addresses", addresses), SettingsSection("Upstream", upstream),
+        SettingsSection("Addresses", addresses), SettingsSection("Upstream", upstream), SettingsSection("Callers", callers),
         SettingsSection("Audits", audits), SettingsSection("Engines", engines),
         SettingsSection("Processes", processes), SettingsSection("Events", events), SettingsSection("Logs", logs),
         SettingsSection("Limits for clients", clients),
@@ -68,8 +68,12 @@ package enum SettingsTable {
 
     private static let upstream: [Setting] = [
         Setting(
-            "UPSTREAM_URL", .upstream(\.upstreamURL), [.supervisor, .edge],
-            "LLM API that requests are forwarded to: http or https, host, optional port and base path"),
+            "UPSTREAM_URL", .upstreams(\.upstreams), [.supervisor, .edge],
+            "LLM API that requests are forwarded to: http or https, host, optional port and base path; or a list with weights and keys (docs/GATEWAY.md)"),
+        Setting(
+            "ROUTES", .routes(\.routes), [.supervisor, .edge],
+            "Other upstreams by path and model: `/v1/messages => https://api.anthropic.com; model llama* => http://localhost:11434`",
+            defaultNote: "none"),
         Setting(
             "UPSTREAM_TIMEOUT", .duration(\.upstreamTimeout, .milliseconds(100)...aDay), [.edge],
             "Longest wait for the first byte of an answer"),
@@ -94,6 +98,21 @@ package enum SettingsTable {
         Setting(
             "UPSTREAM_IDLE_TIMEOUT", .duration(\.upstreamIdleTimeout, .milliseconds(100)...aDay), [.edge],
             "How long an idle connection to the upstream is kept"),
+        Setting(
+            "BREAKER_FAULTS", .count(\.breakerFaults, 0...1000), [.edge],
+            "Faults in a row after which an upstream is left alone for a while; 0 for never"),
+        Setting(
+            "BREAKER_OPEN_TIME", .duration(\.breakerOpenTime, .milliseconds(100)...aDay), [.edge],
+            "How long it is left alone at first; twice as long after each trial that failed, up to 30 times"),
+    ]
+
+    private static let callers: [Setting] = [
+        Setting(
+            "KEYS_FILE", .path(\.keysFile), [.supervisor, .edge],
+            "File of the callers' keys, made by `truthtable keys`; set, every caller needs one", defaultNote: "none"),
+        Setting(
+            "SERVE_ANYONE", .flag(\.serveAnyone), [.edge],
+            "Without KEYS_FILE, serve callers of other machines too where the upstream's key is ours"),
     ]
 
     private static let audits: [Setting] = [
@@ -137,6 +156,12 @@ package enum SettingsTable {
         Setting(
             "TRACE_CONTEXT", .flag(\.traceContext), [.edge],
             "Whether each request's W3C trace is continued or begun; off, traceparent and tracestate pass through as they came"),
+        Setting(
+            "CAPTURE_PATHS", .pathPatterns(\.capturePaths), [.edge],
+            "Paths whose answers are audited: patterns with *, those with ! in front left out"),
+        Setting(
+            "OPT_OUT_HEADER", .fieldName(\.optOutHeader), [.edge],
+            "Header by which a caller keeps an exchange out of audits, such as X-No-Audit: any value but 0 and false", defaultNote: "none"),
         Setting(
             "TEST_MODE", .flag(\.testMode), [.supervisor, .edge],
             "Answer requests that carry `test_response` with that text, without the upstream"),

@@ -4,13 +4,14 @@
 @usableFromInline
 package enum FieldName: UInt8, CaseIterable, Sendable {
     case other
-    case accept, acceptEncoding, accessControlRequestHeaders, accessControlRequestMethod, authorization
+    case accept, acceptEncoding, accessControlAllowCredentials, accessControlAllowOrigin, accessControlExposeHeaders
+    case accessControlRequestHeaders, accessControlRequestMethod, apiKey, authorization
     case cacheControl, connection, contentEncoding, contentLength, contentType, cookie
     case date, etag, expect, forwarded, host, http2Settings, ifNoneMatch, keepAlive, lastModified, location, origin
     case proxyAuthenticate, proxyAuthorization, proxyConnection, retryAfter
     case secWebSocketAccept, secWebSocketExtensions, secWebSocketKey, secWebSocketProtocol, secWebSocketVersion
     case server, setCookie, te, traceparent, tracestate, trailer, transferEncoding, upgrade, userAgent, vary, via
-    case xAPIKey, xForwardedFor, xForwardedHost, xForwardedProto, xRequestID
+    case xAPIKey, xForwardedFor, xForwardedHost, xForwardedProto, xGoogAPIKey, xRequestID
 
     /// The name as it is written in heads that the product makes.
     package var text: StaticString {
@@ -18,8 +19,12 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .other: ""
         case .accept: "Accept"
         case .acceptEncoding: "Accept-Encoding"
+        case .accessControlAllowCredentials: "Access-Control-Allow-Credentials"
+        case .accessControlAllowOrigin: "Access-Control-Allow-Origin"
+        case .accessControlExposeHeaders: "Access-Control-Expose-Headers"
         case .accessControlRequestHeaders: "Access-Control-Request-Headers"
         case .accessControlRequestMethod: "Access-Control-Request-Method"
+        case .apiKey: "API-Key"
         case .authorization: "Authorization"
         case .cacheControl: "Cache-Control"
         case .connection: "Connection"
@@ -62,6 +67,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .xForwardedFor: "X-Forwarded-For"
         case .xForwardedHost: "X-Forwarded-Host"
         case .xForwardedProto: "X-Forwarded-Proto"
+        case .xGoogAPIKey: "X-Goog-API-Key"
         case .xRequestID: "X-Request-ID"
         }
     }
@@ -98,6 +104,9 @@ package struct FieldNames: Sendable {
 
     @inlinable @inline(__always)
     package func with(_ name: FieldName) -> FieldNames { FieldNames(bits: bits | 1 &<< UInt64(name.rawValue)) }
+
+    @inlinable @inline(__always)
+    package func with(_ others: FieldNames) -> FieldNames { FieldNames(bits: bits | others.bits) }
 
     @inlinable @inline(__always)
     package func contains(_ name: FieldName) -> Bool { bits &>> UInt64(name.rawValue) & 1 != 0 }

@@ -33,7 +33,8 @@ package struct CircuitBreaker: Sendable {
         case abandoned
     }
 
-    /// The right to make one call, to be reported once; a second report, or one of a state that has passed, changes nothing.
+    /// The right to make one call. It may be reported again when a call that began well ends badly; a report of a state that has
+    /// passed changes nothing.
     package struct Permit: Equatable, Sendable {
         fileprivate let epoch: UInt64
         package let isTrial: Bool

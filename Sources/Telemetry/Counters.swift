@@ -71,6 +71,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case responses5xx
     case clientAborts
     case upstreamFailures
+    case upstreamFailovers
     case badRequests
     case connectionsAccepted
     case connectionsRefused
@@ -154,6 +155,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .responses5xx: .responses("5xx")
         case .clientAborts: CellDefinition([.edge], "client_aborts", "Exchanges that clients left before their end")
         case .upstreamFailures: CellDefinition([.edge], "upstream_failures", "Exchanges that the upstream failed")
+        case .upstreamFailovers: CellDefinition([.edge], "upstream_failovers", "Requests that were given to another upstream as one could not be reached")
         case .badRequests: CellDefinition([.edge], "bad_requests", "Requests refused for what they are")
         case .connectionsAccepted:
             CellDefinition([.edge, .broadcaster], "connections_accepted", "Connections of clients that were accepted")

@@ -46,6 +46,14 @@ extension Scoreboard {
             }
         }
 
+        let edges = places.filter { $0.group == .edge }
+        for figure in UpstreamFigure.allCases {
+            text.rows(figure.definition, "upstream", edges.map { ($0, upstreamRows(at: $0).map { ($0.name, $0.values[figure.rawValue]) }) })
+        }
+        for figure in CallerFigure.allCases {
+            text.rows(figure.definition, "key", edges.map { ($0, callerRows(at: $0).map { ($0.name, $0.values[figure.rawValue]) }) })
+        }
+
         for histogram in Histogram.allCases {
             let definition = histogram.definition
             text.family(definition.family, "histogram", definition.help)
@@ -83,7 +91,7 @@ struct PrometheusText {
         family(definition.family + "_total", "counter", definition.help)
     }
 
-    /// Label values are ours, and need no escapes.
+    /// Label values are ours, or URLs and names from settings: none needs an escape.
     mutating func sample(_ name: String, _ place: Place, _ labels: [(name: String, value: String)] = [], value: String)
     {
         text += "truthtable_\(name){role=\"\(place.group.rawValue)\",place=\"\(place.number)\""
@@ -96,6 +104,13 @@ struct PrometheusText {
     ) {
         let shown = definition.unit == .count ? String(value) : Self.decimal(value, 6)
         sample(definition.family + "_total", place, labels, value: shown)
+    }
+
+    /// A family of rows, each by its name.
+    mutating func rows(_ definition: (family: String, isGauge: Bool, help: String), _ label: String, _ places: [(place: Place, rows: [(name: String, value: UInt64)])]) {
+        let name = definition.family + (definition.isGauge ? "" : "_total")
+        family(name, definition.isGauge ? "gauge" : "counter", definition.help)
+        for (place, rows) in places { for row in rows { sample(name, place, [(label, row.name)], value: String(row.value)) } }
     }
 
     mutating func histogram(_ histogram: Histogram, _ place: Place, _ distribution: Scoreboard.Distribution) {

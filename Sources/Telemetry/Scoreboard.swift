@@ -2,7 +2,7 @@
 // alone writes a slot; everybody reads. Statistics therefore answer while a process hangs, and survive its death.
 //
 //     page 0            magic, layout, size
-//     page 1 + place    16 cells of who lives there, counters, counters per edge, gauges, histograms
+//     page 1 + place    16 cells of who lives there, counters, counters per edge, gauges, histograms, rows
 //
 // A cell is a 64-bit atomic, read and written relaxed. Values of several cells are not of one moment: while things move,
 // sums can be off by what is under way; at rest they are exact.
@@ -140,6 +140,8 @@ package struct Scoreboard: @unchecked Sendable {  // only atomics are behind the
             startedAt: Timestamp(nanoseconds: Int64(bitPattern: slot[Layout.startedAt].load(ordering: .relaxed))))
     }
 
+    func cellValue(_ place: Place, _ cell: Int) -> UInt64 { slotCells(place)[cell].load(ordering: .relaxed) }
+
     package func value(_ counter: Counter, at place: Place) -> UInt64 {
         slotCells(place)[Layout.cell(counter)].load(ordering: .relaxed)
     }
@@ -202,7 +204,7 @@ package struct Scoreboard: @unchecked Sendable {  // only atomics are behind the
 
 /// Where cells are. Starts are constants, so that counting costs no look-up; a test holds that the parts fit.
 enum Layout {
-    static let pageBytes = 4096
+    static let pageBytes = 16384
     static let cellsPerPage = pageBytes / 8
     static let totalBytes = (1 + Place.all.count) * pageBytes
 
@@ -217,6 +219,8 @@ enum Layout {
     static let histograms = 272
     /// Buckets, one without bound, the sum; and some to spare.
     static let histogramCells = 20
+
+    static let rows = 512
 
     static func cell(_ counter: Counter) -> Int { counters + counter.rawValue }
 
@@ -238,7 +242,7 @@ enum Layout {
     /// Of all names in their order (FNV-1a): two builds that count alike agree.
     private static let fingerprint: UInt64 = {
         let names =
-            Counter.allCases.map(\.definition.name) + EdgeCounter.allCases.map(\.definition.name)
+            UpstreamFigure.allCases.map(\.definition.family) + CallerFigure.allCases.map(\.definition.family) + Counter.allCases.map(\.definition.name) + EdgeCounter.allCases.map(\.definition.name)
             + Gauge.allCases.map(\.definition.name) + Histogram.allCases.map(\.definition.name)
             + Histogram.allCases.flatMap(\.bounds).map(String.init) + Place.Group.allCases.map { "\($0.rawValue) \($0.count)" }
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325

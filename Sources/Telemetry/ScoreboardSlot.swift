@@ -65,13 +65,18 @@ package struct ScoreboardSlot {
 
     package var incarnation: UInt64 { cells[Layout.incarnation].load(ordering: .relaxed) }
 
-    private func add(_ cell: Int, _ count: UInt64) {
+    func value(_ cell: Int) -> UInt64 { cells[cell].load(ordering: .relaxed) }
+
+    func set(_ cell: Int, _ value: UInt64) { cells[cell].store(value, ordering: .relaxed) }
+
+    func add(_ cell: Int, _ count: UInt64) {
         let value = cells[cell].load(ordering: .relaxed)
         cells[cell].store(value &+ count, ordering: .relaxed)
     }
 
     func resetGauges() {
         for gauge in Gauge.allCases { set(gauge, 0) }
+        resetRowGauges()
     }
 
     func introduce(incarnation: UInt64, pid: Int32, at time: Timestamp) {

@@ -25,13 +25,16 @@ enum JobInbox {
         let target = text(capture.target).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let request = FieldLines(capture.requestFields)
         let response = FieldLines(capture.responseFields)
-        return CapturedExchange(
+        var exchange = CapturedExchange(
             requestID: text(capture.requestID), auditID: text(capture.auditID), method: text(capture.method), path: String(target.first ?? ""),
             query: target.count > 1 ? String(target[1]) : "", requestContentType: request["content-type"], requestContentEncoding: request["content-encoding"],
             responseContentType: response["content-type"], responseContentEncoding: response["content-encoding"], status: Int(capture.head.status),
             requestBody: bytes(capture.requestBody), responseBody: bytes(capture.responseBody),
             requestTruncated: capture.head.flags.contains(.requestTruncated), responseTruncated: capture.head.flags.contains(.responseTruncated),
             isSubmission: capture.head.flags.contains(.submitted), traceID: capture.head.traceIDText)
+        exchange.callerKey = text(capture.caller)
+        exchange.upstream = text(capture.upstream)
+        return exchange
     }
 
     private static func text(_ span: RawSpan) -> String { span.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }

@@ -82,6 +82,10 @@ extension Proxy {
         sink.append(",\"upstream\":\"")
         var name = targets[client.pointee.exchange.target].pointee.name
         name.withUTF8 { sink.append(UnsafeRawBufferPointer($0).bytes) }
+        if client.pointee.exchange.caller >= 0 {
+            sink.append("\",\"key\":\"")
+            sink.append(gateway.callers.name(of: client.pointee.exchange.caller).bytes)
+        }
         sink.append("\",\"end\":\"")
         sink.append(flags.contains(.clientAborted) ? "client_abort" : flags.contains(.upstreamBroken) ? "upstream_broken" : "ok")
         sink.append("\"}\n")

@@ -22,8 +22,8 @@ struct CaptureWriter: ~Copyable {
 
     /// Begins with what the request's head says.
     mutating func begin(
-        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, requestID: borrowing RawSpan, auditID: borrowing RawSpan, acceptedMilliseconds: UInt64,
-        without secrets: Redaction
+        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, requestID: borrowing RawSpan, auditID: borrowing RawSpan, caller: borrowing RawSpan,
+        acceptedMilliseconds: UInt64, without secrets: Redaction
     ) {
         isOpen = true
         isOverrun = false
@@ -35,6 +35,7 @@ struct CaptureWriter: ~Copyable {
         }
         head.requestIDLength = length(appendRequest(requestID))
         head.auditIDLength = length(appendRequest(auditID))
+        head.callerLength = length(appendRequest(caller))
         head.methodLength = length(appendRequest(bytes.extracting(parsed.methodRange)))
         head.targetLength = length(appendTarget(parsed, bytes, secrets))
         head.requestFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, secrets, to: &request, &isOverrun))
@@ -59,7 +60,10 @@ struct CaptureWriter: ~Copyable {
     }
 
     /// The answer's head. Before it, nothing is known of whether there will be anything to audit.
-    mutating func responseHead(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, without secrets: Redaction) {
+    mutating func responseHead(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, upstream: borrowing RawSpan, without secrets: Redaction) {
+        let kept = upstream.withUnsafeBytes { response.append($0) }
+        if kept < upstream.byteCount { isOverrun = true }
+        head.upstreamLength = length(kept)
         head.status = parsed.status
         head.responseFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, secrets, to: &response, &isOverrun))
     }

@@ -9,9 +9,9 @@ extension Settings {
         return try TLSServerContext(TLSIdentity(certificateFile: tlsCertificateFile, keyFile: tlsKeyFile))
     }
 
-    /// Nil when the upstream speaks plainly.
+    /// Nil when all upstreams speak plainly.
     func makeUpstreamTLS() throws(TLSError) -> TLSClientContext? {
-        guard upstreamURL.isTLS else { return nil }
+        guard upstreamLists.contains(where: { $0.upstreams.contains { $0.url.isTLS } }) else { return nil }
         let identity = upstreamCertificateFile.isEmpty ? nil : TLSIdentity(certificateFile: upstreamCertificateFile, keyFile: upstreamKeyFile)
         return try TLSClientContext(caFile: upstreamCAFile.isEmpty ? nil : upstreamCAFile, identity: identity)
     }

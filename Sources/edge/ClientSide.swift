@@ -139,7 +139,10 @@ extension Proxy {
                     }
                     client.pointee.headPosition = 0
                     position += length
-                    begin(index, UnsafeRawBufferPointer(rebasing: rest[..<length]))
+                    begin(index, UnsafeRawBufferPointer(rebasing: rest[..<length]), following: UnsafeRawBufferPointer(rebasing: rest[length...]))
+                    position += passedOver
+                    bodyAtHand = 0
+                    passedOver = 0
                 } catch {
                     slot.add(.badRequests)
                     refuse(index, error)
@@ -161,8 +164,8 @@ extension Proxy {
 
     // MARK: Requests
 
-    /// A request's head is complete.
-    private mutating func begin(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+    /// A request's head is complete; `following` is what came behind it, of its body or of later requests.
+    private mutating func begin(_ index: Int, _ bytes: UnsafeRawBufferPointer, following: UnsafeRawBufferPointer) {
         let client = clients.at(index)
         slot.add(.requests)
         client.pointee.hasAsked = true
@@ -179,14 +182,19 @@ extension Proxy {
         exchangeDeadlines[index] = now &+ exchangeNanoseconds
         name(index, bytes)
         noteRequest(index, bytes)
-        if case .length(let count) = requestHead.framing, count > UInt64(settings.maxRequestBodyBytes) {
-            return answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
+        if case .length(let count) = requestHead.framing {
+            if count > UInt64(settings.maxRequestBodyBytes) {
+                return answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
+            }
+            if count <= UInt64(following.count) { bodyAtHand = Int(count) }
         }
+        if requestHead.contains(.origin), answerPreflight(index, bytes) { return }
         if answerOwnPath(index, bytes) { return }
+        guard admitCaller(index, bytes) else { return }
         beginTrace(index, bytes.bytes)
-        if capturesEnabled { beginCapture(index, bytes) }
+        if capturesEnabled, gateway.captureRules.takes(requestHead, bytes.bytes) { beginCapture(index, bytes) }
         if settings.testMode, holdForTestMode(index, bytes) { return }
-        forward(index, bytes, to: Self.mainTarget)
+        route(index, bytes, following: following)
     }
 
     /// An exchange without a request, to be answered with why there is none.
@@ -233,7 +241,7 @@ extension Proxy {
             withRequestID(client) { requestID in
                 client.pointee.exchange.capture.begin(
                     requestHead, bytes.bytes, requestID: requestID.bytes, auditID: UnsafeRawBufferPointer(room).bytes,
-                    acceptedMilliseconds: wallClock.milliseconds(now), without: redaction)
+                    caller: gateway.callers.name(of: client.pointee.exchange.caller).bytes, acceptedMilliseconds: wallClock.milliseconds(now), without: redaction)
             }
         }
         client.pointee.exchange.capture.trace(client.pointee.exchange.trace)
@@ -288,7 +296,7 @@ extension Proxy {
             return bytes.count
         }
         if client.pointee.exchange.isHeld {
-            if client.pointee.exchange.requestBody.isDone || client.pointee.exchange.heldBody.count > Self.testModeLimit { decideTestMode(index) }
+            decideHeld(index)
         } else if client.pointee.exchange.requestBody.isDone {
             requestEnded(index)
         }
@@ -469,7 +477,7 @@ extension Proxy {
         if !client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.answerBegan {
             answer(index, 408, "{\"error\":\"the request's body did not arrive in time\"}", close: true)
         } else {
-            fail(index, "no whole answer within TRUTHTABLE_EXCHANGE_TIMEOUT")
+            fail(index, "no whole answer within TRUTHTABLE_EXCHANGE_TIMEOUT", isOurs: true)
         }
     }
 }

@@ -76,6 +76,17 @@ struct Exchange: ~Copyable {
     /// Slot of the upstream's connection, -1 without one.
     var upstream = -1
     var target = 0
+    /// Which list of upstreams it goes to, and a bit for each member that was given it.
+    var list = 0
+    var tried: UInt32 = 0
+    /// From the target's breaker, until it was told that the target failed.
+    var permit: CircuitBreaker.Permit?
+    /// Whose key the request showed, -1 where nobody's of ours, and the field that it stood in.
+    var caller = -1
+    var callerField = FieldName.other
+    /// What the answer says to a page of another origin, and which that is.
+    var grant = CORSPolicy.Grant.none
+    var origin = ByteBuffer()
     var method = Method.other
     var isHTTP10 = false
     /// Waits for the target's addresses.
@@ -98,6 +109,12 @@ struct Exchange: ~Copyable {
     var answerIsLost = false
     var answerBytes: UInt64 = 0
     var status: UInt16 = 0
+    /// The head as it came, kept where another upstream may have to be asked: each gets a head of its own.
+    var receivedHead: BlockChain
+    /// How much of what waits for an upstream is its head; what follows is the request's body.
+    var headLength = 0
+    /// What was written of the request while a connection for it is made anew.
+    var waiting: BlockChain
     /// A copy of the head for the one repetition that GET and HEAD are allowed; empty for all else.
     var repetition: BlockChain
     var capture: CaptureWriter
@@ -117,7 +134,7 @@ struct Exchange: ~Copyable {
     var pathLength = 0
     /// The part of the access log's line that the request's head tells; only with that log.
     var logLine = ByteBuffer()
-    /// The body, held back until it is known whether test mode answers.
+    /// The body, held back until it is known who answers: test mode, or the upstream of a route by model.
     var heldBody = ByteBuffer()
     var isHeld = false
     var heldHead = ByteBuffer()
@@ -128,6 +145,8 @@ struct Exchange: ~Copyable {
     var firstByte: UInt64 = 0
 
     init(outputPool: BlockPool, capturePool: BlockPool) {
+        receivedHead = BlockChain(in: outputPool)
+        waiting = BlockChain(in: outputPool)
         repetition = BlockChain(in: outputPool)
         capture = CaptureWriter(in: capturePool)
     }
@@ -136,6 +155,13 @@ struct Exchange: ~Copyable {
     mutating func reset() {
         upstream = -1
         target = 0
+        list = 0
+        tried = 0
+        permit = nil
+        caller = -1
+        callerField = .other
+        grant = .none
+        origin.removeAll()
         isResolving = false
         keepAlive = false
         wantsTunnel = false
@@ -150,6 +176,9 @@ struct Exchange: ~Copyable {
         answerIsLost = false
         answerBytes = 0
         status = 0
+        receivedHead.removeAll()
+        headLength = 0
+        waiting.removeAll()
         repetition.removeAll()
         if capture.isActive { capture.discard() }
         auditName = .none

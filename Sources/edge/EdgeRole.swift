@@ -44,6 +44,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
                 ["connections": .number(connections), "max_connections": .number(settings.maxConnections)])
         }
         let resolver = try Self.makeResolver(birth.loop)
+        let keys = settings.keysFile.isEmpty ? nil : try Self.readKeys(settings.keysFile, birth.loop)
         // What a dead predecessor held and never sent is booked before anything new is captured.
         birth.slot.add(.droppedEdgeLost, birth.scoreboard.unsent(edge: birth.place.number))
         birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
@@ -51,6 +52,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
             settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: upstreamTLS, resolver: resolver, accessLog: accessLog)
         proxy.clientTLS = clientTLS
         proxy.adminListener = listeners.count > 1 ? listeners[1] : -1
+        if let keys { proxy.gateway.begin(keys.watch, keys.entries) }
         self.proxy = proxy
         self.listeners = listeners
         self.birth = birth
@@ -71,6 +73,16 @@ struct EdgeRole: RoleLogic, ~Copyable {
             return resolver
         } catch {
             throw RoleFailure("cannot begin: \(error)")
+        }
+    }
+
+    private static func readKeys(_ path: String, _ loop: Loop) throws(RoleFailure) -> (watch: CallerKeyWatch, entries: [CallerKeyEntry]) {
+        do {
+            let (watch, entries) = try CallerKeyWatch.begin(path)
+            try loop.add(watch.wakeupDescriptor, .readable, Token(kind: EdgeToken.keys))
+            return (watch, entries)
+        } catch {
+            throw RoleFailure("\(error)")
         }
     }
 
@@ -115,6 +127,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
             guard proxy.queries.isFor(token) else { return }
             queryChannelEnded(proxy.queriesReady(readiness))
         case EdgeToken.resolver: proxy.resolved()
+        case EdgeToken.keys: proxy.takeKeys()
         default: break
         }
     }
@@ -124,6 +137,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
         case EdgeToken.sweep:
             proxy.wallClock.adjust()
             proxy.sweep()
+            proxy.lookAtKeys()
             birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
         case EdgeToken.accept:
             guard isListening else { return }
@@ -152,7 +166,10 @@ struct EdgeRole: RoleLogic, ~Copyable {
         self.attached = nil
     }
 
-    mutating func reload() { proxy.reloadCertificates() }
+    mutating func reload() {
+        proxy.reloadCertificates()
+        proxy.lookAtKeys()
+    }
 
     // MARK: The end
 

@@ -12,6 +12,14 @@ extension Proxy {
     /// ... and of a client that is not in the list of those who are trusted.
     private static var untrustedFields: FieldNames { requestFields.with(.forwarded).with(.xForwardedHost) }
 
+    /// Where keys stand: none of the client's goes to an upstream that gets ours.
+    private static var keyFields: FieldNames { .none.with(.authorization).with(.xAPIKey).with(.apiKey).with(.xGoogAPIKey) }
+
+    /// Fields of an answer that the client gets anew: which pages may read it is our word, not the upstream's.
+    static var answerFields: FieldNames {
+        .none.with(.contentLength).with(.accessControlAllowOrigin).with(.accessControlAllowCredentials).with(.accessControlExposeHeaders)
+    }
+
     /// Sends the request's head to a target; its body follows as it comes.
     mutating func forward(_ index: Int, _ bytes: UnsafeRawBufferPointer, to target: Int) {
         let client = clients.at(index)
@@ -27,9 +35,13 @@ extension Proxy {
         let method = client.pointee.exchange.method
         let isRepeatable = (method == .get || method == .head) && client.pointee.exchange.requestBody.isDone && !client.pointee.exchange.wantsTunnel
         guard connect(index) else {
-            if client.pointee.exchange.isResolving { client.pointee.exchange.heldHead.append(head) }
+            if client.pointee.exchange.isResolving {
+                client.pointee.exchange.headLength = head.count
+                client.pointee.exchange.heldHead.append(head)
+            }
             return
         }
+        client.pointee.exchange.headLength = head.count
         let upstream = client.pointee.exchange.upstream
         if isRepeatable, upstreams.at(upstream).pointee.isReused { _ = client.pointee.exchange.repetition.appendAll(head) }
         guard appendUpstream(upstream, head) else { return }
@@ -41,15 +53,20 @@ extension Proxy {
         let client = clients.at(index)
         let target = targets[client.pointee.exchange.target]
         var sink = ByteSink(scratch)
-        if client.pointee.exchange.target == Self.broadcasterTarget {
+        if client.pointee.exchange.target == broadcasterTarget {
             sink.appendRequestLine(requestHead, bytes, pathOffset: pathPrefix.count)
         } else {
             target.pointee.basePath.withUnsafeBytes { sink.appendRequestLine(requestHead, bytes, prefix: $0.bytes) }
         }
         target.pointee.hostField.withUnsafeBytes { sink.appendField("Host", $0.bytes) }
         let mayAdd = client.pointee.isTrusted || !trustIsListed
-        let replaced = mayAdd ? Self.requestFields : Self.untrustedFields
-        sink.appendFields(requestHead, bytes, except: settings.traceContext ? replaced.with(.traceparent).with(.tracestate) : replaced)
+        var unwanted = mayAdd ? Self.requestFields : Self.untrustedFields
+        if settings.traceContext { unwanted = unwanted.with(.traceparent).with(.tracestate) }
+        if client.pointee.exchange.callerField != .other { unwanted = unwanted.with(client.pointee.exchange.callerField) }
+        if !target.pointee.keyLine.isEmpty { unwanted = unwanted.with(Self.keyFields) }
+        if requestHead.expectsContinue, !client.pointee.exchange.awaitsContinue { unwanted = unwanted.with(.expect) }  // it was told to go on
+        sink.appendFields(requestHead, bytes, except: unwanted)
+        sink.append(target.pointee.keyLine.bytes)
 
         sink.append("X-Forwarded-For: ")
         var next = mayAdd ? requestHead.firstIndex(of: .xForwardedFor) : nil
@@ -105,7 +122,7 @@ extension Proxy {
         if client.pointee.exchange.requestBodyIsChunked {
             var fits = true
             withChunkHeader(data.count) { fits = connection.pointee.output.append($0) == $0.count }
-            if fits, appendUpstream(upstream, data) { _ = appendUpstream(upstream, Chunk.trailer) } else if !fits { upstreamFailed(upstream, "no memory left for requests") }
+            if fits, appendUpstream(upstream, data) { _ = appendUpstream(upstream, Chunk.trailer) } else if !fits { upstreamFailed(upstream, "no memory left for requests", isOurs: true) }
         } else if data.count < Self.copyBytes || connection.pointee.phase == .connecting || connection.pointee.tls != nil {
             _ = appendUpstream(upstream, data)
         } else {
@@ -113,7 +130,7 @@ extension Proxy {
             if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = Instant.now.nanoseconds }
             runClock(upstream)
             if case .broken(let code) = sent { return upstreamFailed(upstream, SystemError.text(code)) }
-            if !isComplete { upstreamFailed(upstream, "no memory left for requests") }
+            if !isComplete { upstreamFailed(upstream, "no memory left for requests", isOurs: true) }
         }
     }
 
@@ -149,11 +166,13 @@ extension Proxy {
         connection.pointee.answer = BodyReader(answerHead.framing)
         client.pointee.exchange.status = answerHead.status
         client.pointee.exchange.answerBegan = true
+        report(index, answerHead.status >= 502 && answerHead.status <= 504 ? .failed : .succeeded)
         slot.observe(.firstByte, microseconds: (now &- client.pointee.exchange.began) / 1000)
         if client.pointee.exchange.upstreamBegan < now { slot.observe(.upstreamFirstByte, microseconds: (now &- client.pointee.exchange.upstreamBegan) / 1000) }
         if client.pointee.exchange.capture.isActive {
             if isAudited(bytes.bytes) {
-                client.pointee.exchange.capture.responseHead(answerHead, bytes.bytes, without: redaction)
+                client.pointee.exchange.capture.responseHead(
+                    answerHead, bytes.bytes, upstream: targets[client.pointee.exchange.target].pointee.nameBytes.bytes, without: redaction)
             } else {
                 client.pointee.exchange.capture.discard()
             }
@@ -168,7 +187,7 @@ extension Proxy {
 
         var sink = ByteSink(scratch)
         sink.appendStatusLine(answerHead, bytes.bytes)
-        sink.appendFields(answerHead, bytes.bytes, except: .none.with(.contentLength))
+        sink.appendFields(answerHead, bytes.bytes, except: Self.answerFields)
         appendOwnFields(client, &sink, hasRequestID: answerHead.contains(.xRequestID))
         if settings.answerHeaders { appendUpstreamFields(client, &sink) }
         switch client.pointee.exchange.answerFraming {
@@ -189,6 +208,7 @@ extension Proxy {
             sink.appendField("X-TruthTable-Request-ID", requestID.bytes)
             if !hasRequestID { sink.appendField("X-Request-ID", requestID.bytes) }
         }
+        appendGrant(client, &sink)
         guard settings.answerHeaders, client.pointee.exchange.capture.isActive || client.pointee.exchange.isSubmission else { return }
         sink.append("X-TruthTable-Audit-Id: ")
         client.pointee.exchange.auditName.write("aud_", into: &sink)

@@ -25,7 +25,7 @@ extension Proxy {
         case .readiness: answer(index, 200, "{\"status\":\"ok\"}", close: false)
         case .statistics: answer(index, 200, scoreboard.statisticsJSON(engine: settings.engine.description), close: false)
         case .metrics: answer(index, 200, scoreboard.prometheusText, type: "text/plain; version=0.0.4; charset=utf-8", close: false)
-        case .dashboard: forward(index, bytes, to: Self.broadcasterTarget)
+        case .dashboard: forward(index, bytes, to: broadcasterTarget)
         case .audits: answerAudits(index, bytes)
         case .audit(let idOffset): answerAudit(index, bytes, idOffset: idOffset)
         }
@@ -50,28 +50,38 @@ extension Proxy {
 
     // MARK: Whole answers
 
-    /// An answer of the edge's own to the exchange at hand, with whole lines of further `fields`. With `close` the rest of the request is
-    /// not wanted.
-    mutating func answer(_ index: Int, _ status: UInt16, _ body: String, type: String = "application/json", fields: StaticString = "", close: Bool) {
+    /// An answer of the edge's own to the exchange at hand, with further lines of its head. With `close` the rest of the request
+    /// is not wanted.
+    mutating func answer(_ index: Int, _ status: UInt16, _ body: String, type: String = "application/json", fields: String = "", close: Bool) {
         let client = clients.at(index)
-        if close { client.pointee.exchange.keepAlive = false }
+        // A body that is here already is passed over; what is still to come would pass for the next request, so that the connection
+        // ends, and the client hears of it.
+        if bodyAtHand > 0, !client.pointee.exchange.requestBody.isDone {
+            client.pointee.exchange.requestBody = BodyReader()
+            client.pointee.exchange.requestBytes = UInt64(bodyAtHand)
+            passedOver = bodyAtHand
+        }
+        if close || !client.pointee.exchange.requestBody.isDone { client.pointee.exchange.keepAlive = false }
         if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
         writeAnswer(index, status, Array(body.utf8), type: type, fields: fields)
         finishLocalAnswer(index)
     }
 
     /// Head and body into the client's output.
-    mutating func writeAnswer(_ index: Int, _ status: UInt16, _ body: [UInt8], type: String, fields: StaticString = "") {
+    mutating func writeAnswer(_ index: Int, _ status: UInt16, _ body: [UInt8], type: String, fields: String = "") {
         let client = clients.at(index)
         client.pointee.exchange.status = status
         client.pointee.exchange.answerBegan = true
-        client.pointee.exchange.answerFraming = client.pointee.exchange.method == .head ? .none : .length
+        client.pointee.exchange.answerFraming = client.pointee.exchange.method == .head || status == 204 ? .none : .length
         var sink = ByteSink(scratch)
         sink.appendStatusLine(status)
-        var type = type
-        type.withUTF8 { sink.appendField("Content-Type", UnsafeRawBufferPointer($0).bytes) }
-        sink.appendField("Content-Length", decimal: UInt64(body.count))
-        sink.append(fields)
+        if status != 204 {
+            var type = type
+            type.withUTF8 { sink.appendField("Content-Type", UnsafeRawBufferPointer($0).bytes) }
+            sink.appendField("Content-Length", decimal: UInt64(body.count))
+        }
+        var fields = fields
+        fields.withUTF8 { sink.append(UnsafeRawBufferPointer($0).bytes) }
         appendOwnFields(client, &sink, hasRequestID: false)
         appendConnection(client, &sink)
         sink.endHead()

@@ -1,5 +1,6 @@
 // The proxy's state and what all its parts share. The parts: ClientSide (requests in, answers out), UpstreamSide (connect,
-// answers in), Forwarding (heads re-serialised), OwnPaths (what the edge answers itself).
+// answers in), Forwarding (heads re-serialised), OwnPaths (what the edge answers itself), Callers (who may ask), Choosing (which
+// upstream is asked).
 import CLinux
 import Configuration
 import EventLoop
@@ -22,6 +23,7 @@ enum EdgeToken {
     /// Rings at once, so that a turn does not wait; nobody answers it.
     static let again: UInt8 = 8
     static let queries: UInt8 = 9
+    static let keys: UInt8 = 10
 }
 
 struct Proxy: ~Copyable {
@@ -37,8 +39,6 @@ struct Proxy: ~Copyable {
     static let lingerNanoseconds: UInt64 = 2_000_000_000
     /// How long a drain waits for the request of a client that has just connected.
     static let drainPatienceNanoseconds: UInt64 = 500_000_000
-    static let mainTarget = 0
-    static let broadcasterTarget = 1
 
     let settings: Settings
     let loop: Loop
@@ -78,12 +78,17 @@ struct Proxy: ~Copyable {
     var wallClock: WallClock
     var perAddress: AddressCounts
     let redaction: Redaction
+    var gateway: Gateway
     /// Slots whose kernel buffers may hold more than one turn's share, and clients that were held up: they go on in the next
     /// turn.
     var readAgain: [(isClient: Bool, slot: UInt32, generation: UInt32)] = []
     var isDraining = false
     /// -1 without one.
     var adminListener: Int32 = -1
+    /// While a request begins: the length of its body if all of it has come with the head, and how much of it was passed over because
+    /// the request was answered at once.
+    var bodyAtHand = 0
+    var passedOver = 0
 
     // Settings as the hot path wants them.
     let captureLimit: Int
@@ -124,11 +129,8 @@ struct Proxy: ~Copyable {
         upstreamDeadlines = .allocate(capacity: capacity + settings.upstreamIdleConnections)
         readBuffer = .allocate(byteCount: Self.readBytes, alignment: 64)
         scratch = .allocate(byteCount: 2 * settings.maxHeadBytes + 4096, alignment: 64)
-        let main = UnsafeMutablePointer<Target>.allocate(capacity: 1)
-        main.initialize(to: Target(settings.upstreamURL, tls: tls, idleLimit: settings.upstreamIdleConnections))
-        let broadcaster = UnsafeMutablePointer<Target>.allocate(capacity: 1)
-        broadcaster.initialize(to: Target(broadcaster: settings.runtimeDirectory + "/broadcaster"))
-        targets = [main, broadcaster]
+        gateway = Gateway(settings)
+        targets = gateway.makeTargets(settings, tls: tls, slot: slot, now: loop.now)
         captures = CaptureOutbox(
             pool: capturePool, slot: slot, sentBefore: slot.value(.captureSent), capacity: settings.captureMemoryBytes / 4096)
         wallClock = WallClock()
@@ -147,6 +149,8 @@ struct Proxy: ~Copyable {
         connectNanoseconds = UInt64(settings.connectTimeout.nanoseconds)
         poolNanoseconds = UInt64(settings.upstreamIdleTimeout.nanoseconds)
     }
+
+    var broadcasterTarget: Int { targets.count - 1 }
 
     /// Monotonic time of this turn.
     @inline(__always)
@@ -169,7 +173,8 @@ struct Proxy: ~Copyable {
         endLateQueries()
         slot.set(.connectionsOpen, clients.count)
         slot.set(.upstreamConnectionsOpen, upstreams.count)
-        slot.set(.upstreamConnectionsIdle, targets[Self.mainTarget].pointee.idle.count)
+        slot.set(.upstreamConnectionsIdle, targets.reduce(0) { $0 + $1.pointee.idle.count })
+        showBreakers()
         slot.set(.captureMemoryBytes, capturePool.usedBytes)
         slot.set(.captureBacklog, captures.waitingFrames)
         if let accessLog { slot.add(.logLinesDropped, accessLog.takeDropped()) }
@@ -276,6 +281,9 @@ struct Proxy: ~Copyable {
             }
         }
         if let accessLog { writeAccessLog(accessLog, index, duration: duration, flags) }
+        // Whatever the exchange ended by, neither a trial nor a caller's stream may stay open.
+        if client.pointee.exchange.permit != nil { report(index, .abandoned) }
+        if client.pointee.exchange.caller >= 0 { releaseCaller(index) }
     }
 
     /// Of what has happened so far: from the request's head to the first byte sent to the upstream, and from the readiness that is

@@ -21,7 +21,7 @@ struct Redaction {
     func isSecret(_ field: HeadField, in bytes: borrowing RawSpan) -> Bool {
         switch field.name {
         case .other: isSecret(bytes.extracting(field.nameRange))
-        case .authorization, .proxyAuthorization, .cookie, .setCookie, .xAPIKey, .secWebSocketKey: true
+        case .authorization, .proxyAuthorization, .cookie, .setCookie, .apiKey, .xAPIKey, .xGoogAPIKey, .secWebSocketKey: true
         default: !words.isEmpty && bytes.extracting(field.nameRange).withUnsafeBytes(hasFurtherWord)
         }
     }

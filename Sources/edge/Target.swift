@@ -1,6 +1,7 @@
-// Where exchanges are sent: the upstream of the settings, and the broadcaster's socket for the dashboards' paths.
+// Where exchanges are sent: the upstreams of the settings, and the broadcaster's socket for the dashboards' paths.
 import Configuration
 import EventLoop
+import Outbound
 import TLS
 
 /// A place to connect to, with the connections to it that are idle.
@@ -18,6 +19,12 @@ struct Target: ~Copyable {
     /// What stands before each target; empty or `/…` without a slash at the end.
     let basePath: [UInt8]
     let name: String
+    /// The name for captures, whose length fits a byte.
+    let nameBytes: UnsafeRawBufferPointer
+    /// The line of a request's head that carries our key there; empty where callers bring their own.
+    let keyLine: UnsafeRawBufferPointer
+    /// Whether exchanges are given to it.
+    var breaker: CircuitBreaker
     /// Slots of idle connections, the last used at the end.
     var idle: [Int] = []
     let idleLimit: Int
@@ -26,21 +33,32 @@ struct Target: ~Copyable {
     /// Clients that wait for the host's addresses.
     var resolving: [Int] = []
 
-    init(_ url: UpstreamURL, tls: TLSClientContext?, idleLimit: Int) {
+    init(_ upstream: Upstream, tls: TLSClientContext?, breaker: CircuitBreaker, idleLimit: Int) {
+        let url = upstream.url
         endpoint = .tcp(host: url.host, port: UInt16(clamping: url.port))
-        self.tls = tls
+        self.tls = url.isTLS ? tls : nil
         hostField = Array(url.hostField.utf8)
         basePath = Array(url.basePath.utf8)
         name = url.description
+        nameBytes = String(decoding: name.utf8.prefix(Int(UInt8.max)), as: UTF8.self).keptBytes
+        if case .value(let key)? = upstream.key {
+            keyLine = (upstream.keyField == .authorization ? "Authorization: Bearer \(key)\r\n" : "\(upstream.keyField.rawValue): \(key)\r\n").keptBytes
+        } else {
+            keyLine = UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        self.breaker = breaker
         self.idleLimit = idleLimit
     }
 
-    init(broadcaster path: String) {
+    init(broadcaster path: String, breaker: CircuitBreaker) {
         endpoint = .unix(path: path)
         tls = nil
         hostField = Array("broadcaster".utf8)
         basePath = []
         name = "broadcaster"
+        nameBytes = name.keptBytes
+        keyLine = UnsafeRawBufferPointer(start: nil, count: 0)
+        self.breaker = breaker
         idleLimit = 0
     }
 }

@@ -16,28 +16,17 @@ extension Proxy {
             return false
         }
         if case .length(let count) = requestHead.framing, count > UInt64(Self.testModeLimit) { return false }
-        client.pointee.exchange.isHeld = true
-        client.pointee.exchange.heldHead.append(bytes)
+        hold(index, bytes)
         return true
     }
 
-    /// The body is there (or is larger than any test): answers it or sends it on its way.
-    mutating func decideTestMode(_ index: Int) {
+    /// True when the body that was held is a test's, and has been answered.
+    mutating func answerTestMode(_ index: Int) -> Bool {
         let client = clients.at(index)
+        guard client.pointee.exchange.requestBody.isDone, let test = TestRequest(Array(client.pointee.exchange.heldBody.bytes)) else { return false }
         client.pointee.exchange.isHeld = false
-        var head = ByteBuffer()
-        var body = ByteBuffer()
-        swap(&head, &client.pointee.exchange.heldHead)
-        swap(&body, &client.pointee.exchange.heldBody)
-        if client.pointee.exchange.requestBody.isDone, let test = TestRequest(Array(body.bytes)) { return answerTest(index, test) }
-        var position = 0
-        guard (try? requestHead.parseRequest(head.bytes.bytes, from: &position, limits: limits)) != nil else { return }
-        let generation = clients.generation(index)
-        forward(index, head.bytes, to: Self.mainTarget)
-        guard let client = clients.find(UInt32(index), generation), client.pointee.phase == .exchange, !client.pointee.exchange.answerBegan else { return }
-        // An empty chunk would be the last one.
-        if !body.isEmpty { forwardRequestData(index, body.bytes) }
-        if clients.find(UInt32(index), generation) != nil, client.pointee.exchange.requestBody.isDone { requestEnded(index) }
+        answerTest(index, test)
+        return true
     }
 
     private mutating func answerTest(_ index: Int, _ test: TestRequest) {

@@ -14,10 +14,11 @@ extension Proxy {
         if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
         var sink = ByteSink(scratch)
         sink.appendStatusLine(answerHead, head.bytes)
-        sink.appendFields(answerHead, head.bytes, except: .none.with(.contentLength))
+        sink.appendFields(answerHead, head.bytes, except: Self.answerFields)
         appendOwnFields(client, &sink, hasRequestID: answerHead.contains(.xRequestID))
         sink.append("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         guard !sink.overflowed else { return upstreamFailed(upstream, "the answer's head is over TRUTHTABLE_MAX_HEAD_BYTES") }
+        report(index, .succeeded)
         client.pointee.exchange.status = 101
         client.pointee.exchange.answerBegan = true
         client.pointee.phase = .tunnel

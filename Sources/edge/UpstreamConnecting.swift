@@ -88,13 +88,13 @@ extension Proxy {
                 connection.tls = try TLSSession(context, descriptor: number, host: host)
             } catch {
                 close(number)
-                fail(index, "cannot begin TLS with \(target.pointee.name): \(error)")
+                fail(index, "cannot begin TLS with \(target.pointee.name): \(error)", isOurs: true)
                 return false
             }
         }
         guard let (upstream, generation) = upstreams.insert(connection) else {
             close(number)
-            fail(index, "no room for another connection to \(target.pointee.name)")
+            fail(index, "no room for another connection to \(target.pointee.name)", isOurs: true)
             return false
         }
         upstreamDeadlines.advanced(by: upstream).initialize(to: deadline)
@@ -103,7 +103,7 @@ extension Proxy {
         guard (try? loop.add(number, [.readable, .writable, .peerClosed, .edgeTriggered], token)) != nil else {
             freeUpstream(upstream)
             client.pointee.exchange.upstream = -1
-            fail(index, "cannot watch another connection to \(target.pointee.name)")
+            fail(index, "cannot watch another connection to \(target.pointee.name)", isOurs: true)
             return false
         }
         slot.add(.upstreamConnections)
@@ -130,14 +130,14 @@ extension Proxy {
         let index = connection.pointee.client
         let addresses = connection.pointee.addresses
         let target = targets[connection.pointee.target]
-        var waiting = BlockChain(in: outputPool)
-        swap(&waiting, &connection.pointee.output)
+        let client = clients.at(index)
+        swap(&client.pointee.exchange.waiting, &connection.pointee.output)
         freeUpstream(upstream)
-        clients.at(index).pointee.exchange.upstream = -1
+        client.pointee.exchange.upstream = -1
         guard var addresses else { return fail(index, "cannot connect to \(target.pointee.name): \(SystemError.text(code))") }
         addresses.failed(SystemError.text(code))
         guard connectNext(index, addresses) else { return }
-        swap(&waiting, &upstreams.at(clients.at(index).pointee.exchange.upstream).pointee.output)
+        swap(&client.pointee.exchange.waiting, &upstreams.at(client.pointee.exchange.upstream).pointee.output)
     }
 
     /// Look-ups have ended: exchanges that waited for them go on.

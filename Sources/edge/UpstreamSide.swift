@@ -62,7 +62,7 @@ extension Proxy {
     mutating func appendUpstream(_ upstream: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
         let connection = upstreams.at(upstream)
         if connection.pointee.output.append(bytes) == bytes.count { return true }
-        upstreamFailed(upstream, "no memory left for requests")
+        upstreamFailed(upstream, "no memory left for requests", isOurs: true)
         return false
     }
 
@@ -74,19 +74,20 @@ extension Proxy {
         let connection = upstreams.at(upstream)
         guard connection.pointee.phase != .connecting, !connection.pointee.output.isEmpty else { return }
         let before = connection.pointee.output.count
+        var failure: String?
         if connection.pointee.tls != nil {
-            if case .broken = connection.pointee.tls!.send(&connection.pointee.output) {
-                return upstreamFailed(upstream, connection.pointee.tlsFailure, untouched: connection.pointee.output.count == before)
-            }
+            if case .broken = connection.pointee.tls!.send(&connection.pointee.output) { failure = connection.pointee.tlsFailure }
         } else if case .broken(let code) = connection.pointee.output.send(to: connection.pointee.descriptor) {
-            return upstreamFailed(upstream, SystemError.text(code), untouched: connection.pointee.output.count == before)
+            failure = SystemError.text(code)
         }
         let index = connection.pointee.client
-        guard index >= 0, connection.pointee.output.count < before else { return }
+        let untouched = connection.pointee.output.count == before
+        if !untouched, index >= 0, clients.at(index).pointee.exchange.upstreamBegan == 0 { clients.at(index).pointee.exchange.upstreamBegan = Instant.now.nanoseconds }
+        if let failure { return upstreamFailed(upstream, failure, untouched: untouched) }
+        guard index >= 0, !untouched else { return }
         connection.pointee.isEstablished = true
         runClock(upstream)
         let client = clients.at(index)
-        if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = Instant.now.nanoseconds }
         // The client may have been held up by this upstream, and the socket may have taken what waited bit by bit.
         if connection.pointee.output.count < Self.lowWater { resume(index) }
         if client.pointee.hasEnded, connection.pointee.output.isEmpty { endTunnelSides(index) }
@@ -279,8 +280,8 @@ extension Proxy {
         }
     }
 
-    /// The upstream's connection is of no more use. `untouched`: nothing of the request was sent.
-    mutating func upstreamFailed(_ upstream: Int, _ reason: String, untouched: Bool = false) {
+    /// The upstream's connection is of no more use. `untouched`: nothing of the request was sent. `isOurs`: it is not to blame.
+    mutating func upstreamFailed(_ upstream: Int, _ reason: String, untouched: Bool = false, isOurs: Bool = false) {
         let connection = upstreams.at(upstream)
         let index = connection.pointee.client
         switch connection.pointee.phase {
@@ -295,51 +296,61 @@ extension Proxy {
         // A reused connection that was already dead: GET and HEAD may be repeated, once, on a new one.
         if isReused, !hadBytes, !client.pointee.exchange.repetition.isEmpty {
             freeUpstream(upstream)
-            return repeatRequest(index)
+            swap(&client.pointee.exchange.waiting, &client.pointee.exchange.repetition)
+            client.pointee.exchange.upstreamBegan = 0
+            return sendAnew(index)
         }
         // `upstreamBegan`: an earlier write may have taken a part, and what is left would pass for a request of its own.
-        if isReused, untouched, !hadBytes, client.pointee.exchange.upstreamBegan == 0, !connection.pointee.output.isEmpty {
-            var waiting = BlockChain(in: outputPool)
-            swap(&waiting, &connection.pointee.output)
-            freeUpstream(upstream)
-            return sendAnew(index, &waiting)
-        }
+        if client.pointee.exchange.upstreamBegan == 0 { swap(&client.pointee.exchange.waiting, &connection.pointee.output) }
         freeUpstream(upstream)
-        fail(index, reason)
-    }
-
-    private mutating func repeatRequest(_ index: Int) {
-        var head = BlockChain(in: outputPool)
-        swap(&head, &clients.at(index).pointee.exchange.repetition)
-        sendAnew(index, &head)
+        if isReused, untouched, !hadBytes, !client.pointee.exchange.waiting.isEmpty { return sendAnew(index) }
+        fail(index, reason, isOurs: isOurs)
     }
 
     /// Sends what has been written of a request over a new connection, now or when the target's addresses are known.
-    private mutating func sendAnew(_ index: Int, _ bytes: inout BlockChain) {
+    private mutating func sendAnew(_ index: Int) {
         let client = clients.at(index)
         guard connect(index, fresh: true) else {
-            if client.pointee.exchange.isResolving { bytes.forEachPiece { client.pointee.exchange.heldHead.append($0) } }
+            if client.pointee.exchange.isResolving {
+                client.pointee.exchange.waiting.forEachPiece { client.pointee.exchange.heldHead.append($0) }
+                client.pointee.exchange.waiting.removeAll()
+            }
             return
         }
         let upstream = client.pointee.exchange.upstream
-        swap(&bytes, &upstreams.at(upstream).pointee.output)
+        swap(&client.pointee.exchange.waiting, &upstreams.at(upstream).pointee.output)
         flushUpstream(upstream)
     }
 
-    /// The upstream failed this exchange: 502 where the client has seen nothing yet, a visible cut where it has.
-    mutating func fail(_ index: Int, _ reason: String) {
+    /// The upstream failed this exchange: another one is asked where nothing was sent; else 502 where the client has seen
+    /// nothing yet, a visible cut where it has. `isOurs`: the upstream is not to blame, and another one would fare no better.
+    mutating func fail(_ index: Int, _ reason: String, isOurs: Bool = false) {
         let client = clients.at(index)
+        let failed = client.pointee.exchange.target
+        report(index, isOurs ? .abandoned : .failed)
+        let generation = clients.generation(index)
+        let requestID = withRequestID(client) { String(decoding: $0, as: UTF8.self) }
+        let path = notedPath(index)
+        let traceID = traceIDText(client)
+        if !isOurs, failOver(index) {
+            return log.warn(
+                "Upstream failed, another one was asked",
+                [
+                    "request_id": .string(requestID), "trace_id": .string(traceID), "path": .string(path), "cause": .string(reason),
+                    "upstream": .string(targets[failed].pointee.name),
+                ])
+        }
+        guard clients.find(UInt32(index), generation) != nil else { return }
         slot.add(.upstreamFailures)
         log.error(
             "Upstream failed",
             [
-                "request_id": .string(withRequestID(client) { String(decoding: $0, as: UTF8.self) }), "trace_id": .string(traceIDText(client)), "path": .string(notedPath(index)),
-                "cause": .string(reason),
-                "upstream": .string(targets[client.pointee.exchange.target].pointee.name),
+                "request_id": .string(requestID), "trace_id": .string(traceID), "path": .string(path), "cause": .string(reason),
+                "upstream": .string(targets[failed].pointee.name),
             ])
         guard client.pointee.exchange.answerBegan else {
             if client.pointee.exchange.capture.isActive { client.pointee.exchange.capture.discard() }
-            return answer(index, 502, "{\"error\":\"upstream unavailable\"}", close: !client.pointee.exchange.requestBody.isDone)
+            return answer(index, 502, "{\"error\":\"upstream unavailable\"}", close: false)
         }
         cutAnswer(index, .upstreamBroken)
     }

@@ -1,9 +1,10 @@
-// An answer as a stream: server-sent events in OpenAI's shapes, lines of JSON in Ollama's. Events are made as they are sent.
+// An answer as a stream: server-sent events in OpenAI's shapes, lines of JSON in Ollama's. Events are made as they are sent;
+// those of other shapes, and of tools that are called, were made before.
 import JSON
 
 /// role (chat only) → tokens → finish → usage (if asked for) → `[DONE]`; Ollama: tokens → end.
 struct AnswerStream {
-    private enum Part { case role, tokens, finish, usage, done, over }
+    private enum Part { case prepared, role, tokens, finish, usage, done, over }
 
     private let answer: ModelAnswer
     private let includesUsage: Bool
@@ -12,6 +13,7 @@ struct AnswerStream {
     private let tokensPerEvent: Int
     private var position = 0
     private var part: Part
+    private let prepared: [[UInt8]]
     /// What stands before and after the text of an event, the same in all.
     private let before: [UInt8]
     private let after: [UInt8]
@@ -27,12 +29,13 @@ struct AnswerStream {
         self.tokensPerEvent = max(1, tokensPerEvent)
         text = Array(answer.text.utf8)
         tokens = AnswerText.tokens(text)
-        part = answer.dialect == .chat ? .role : .tokens
+        prepared = answer.preparedEvents(tokensPerEvent: self.tokensPerEvent, tokens)
+        part = prepared.isEmpty ? (answer.dialect == .chat ? .role : .tokens) : .prepared
         let textEvents = (tokens.count + self.tokensPerEvent - 1) / self.tokensPerEvent
         switch answer.dialect {
         case .chat: eventCount = textEvents + 3 + (includesUsage ? 1 : 0)
         case .completion: eventCount = textEvents + 2 + (includesUsage ? 1 : 0)
-        default: eventCount = textEvents + 1
+        default: eventCount = prepared.isEmpty ? textEvents + 1 : prepared.count
         }
         // An event with a text that is written like no other, cut around it.
         let mark = "\u{1}"
@@ -48,6 +51,10 @@ struct AnswerStream {
         event.removeAll(keepingCapacity: true)
         if part == .tokens, position == tokens.count { part = .finish }
         switch part {
+        case .prepared:
+            guard position < prepared.count else { return false }
+            event += prepared[position]
+            position += 1
         case .role:
             part = .tokens
             event += Self.event(answer, text: nil, finish: nil, includesUsage: includesUsage)

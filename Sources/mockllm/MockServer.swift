@@ -117,7 +117,7 @@ final class MockServer {
         if path.hasSuffix("/embeddings") { return give(reply(ModelAnswer.embeddings(model), controls), to: request.id, controls) }
         let dialect = Dialect(path: path)
         let answer = ModelAnswer(dialect, model, controls, body: request.body)
-        guard dialect.canStream, model.stream ?? dialect.streamsByDefault, controls.status < 300 else {
+        guard dialect.canStream, model.stream ?? (dialect.streamsByDefault || path.hasSuffix(":streamGenerateContent")), controls.status < 300 else {
             return give(reply(answer.whole(), controls), to: request.id, controls)
         }
         let events = AnswerStream(answer, tokensPerEvent: controls.chunkTokens, includesUsage: model.includesUsage)

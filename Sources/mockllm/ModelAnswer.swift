@@ -1,15 +1,18 @@
 // Answers in the exact shapes of the APIs: OpenAI chat completions, completions, embeddings and models, Ollama's chat and
-// generate, and a plain one. The same request has the same answer, byte for byte: ids come from its bytes, times are fixed.
+// generate, and a plain one; those of OpenAI's responses, Anthropic and Gemini are in OtherShapes. The same request has the same answer, byte for byte: ids come from its bytes, times are fixed.
 import JSON
 
 /// The API that a path belongs to.
 enum Dialect {
-    case chat, completion, ollamaChat, ollamaGenerate, plain
+    case chat, completion, responses, anthropic, gemini, ollamaChat, ollamaGenerate, plain
 
     init(path: String) {
         self =
             if path.hasSuffix("/chat/completions") { .chat }
             else if path.hasSuffix("/completions") { .completion }
+            else if path.hasSuffix("/responses") { .responses }
+            else if path.hasSuffix("/messages") { .anthropic }
+            else if path.hasSuffix("enerateContent") { .gemini }
             else if path.hasSuffix("/api/chat") { .ollamaChat }
             else if path.hasSuffix("/api/generate") { .ollamaGenerate }
             else { .plain }
@@ -32,10 +35,21 @@ struct ModelAnswer {
     let finishReason: String
     let promptTokens: Int
     let completionTokens: Int
+    /// Called instead of an answer in words: a tool that the request offers and has no result of yet, with its arguments.
+    let tool: (name: String, arguments: [UInt8])?
 
     init(_ dialect: Dialect, _ request: ModelRequest, _ controls: Controls, body: [UInt8]) {
         self.dialect = dialect
         model = request.model
+        if let name = request.tool, !request.hasToolResult {
+            var json = JSONWriter()
+            json.beginObject()
+            json.member("query", request.question)
+            json.endObject()
+            tool = (name, json.bytes)
+        } else {
+            tool = nil
+        }
         promptTokens = request.promptTokens
         id = Self.hash(body)
         var text = controls.answer ?? AnswerText.answer(to: request.question)
@@ -76,7 +90,16 @@ struct ModelAnswer {
                 json.name("message")
                 json.beginObject()
                 json.member("role", "assistant")
-                json.member("content", longText: text)
+                if let tool {
+                    json.name("content")
+                    json.null()
+                    json.name("tool_calls")
+                    json.beginArray()
+                    writeToolCall(&json, tool.name, tool.arguments)
+                    json.endArray()
+                } else {
+                    json.member("content", longText: text)
+                }
                 json.name("refusal")
                 json.null()
                 json.endObject()
@@ -85,10 +108,13 @@ struct ModelAnswer {
             }
             json.name("logprobs")
             json.null()
-            json.member("finish_reason", finishReason)
+            json.member("finish_reason", tool != nil && dialect == .chat ? "tool_calls" : finishReason)
             json.endObject()
             json.endArray()
             writeUsage(&json)
+        case .responses: writeResponse(&json, isDone: true)
+        case .anthropic: writeAnthropic(&json, isDone: true)
+        case .gemini: writeGemini(&json, text, isLast: true)
         case .ollamaChat, .ollamaGenerate:
             writeOllamaHead(&json)
             writeOllamaText(&json, text)
@@ -130,7 +156,20 @@ struct ModelAnswer {
         json.name("message")
         json.beginObject()
         json.member("role", "assistant")
-        json.member("content", longText: text)
+        json.member("content", longText: tool == nil ? text : "")
+        if let tool {
+            json.name("tool_calls")
+            json.beginArray()
+            json.beginObject()
+            json.name("function")
+            json.beginObject()
+            json.member("name", tool.name)
+            json.name("arguments")
+            json.raw(tool.arguments)
+            json.endObject()
+            json.endObject()
+            json.endArray()
+        }
         json.endObject()
     }
 

@@ -1,4 +1,4 @@
-// What a request asks for, whichever API it speaks (OpenAI chat and completions, Ollama, or any JSON with a query).
+// What a request asks for, whichever API it speaks (OpenAI's, Anthropic's, Ollama's, Gemini's, or any JSON with a query).
 import JSON
 
 struct ModelRequest {
@@ -12,6 +12,10 @@ struct ModelRequest {
     var promptTokens = 0
     /// Inputs to embed.
     var inputs: [String] = []
+    /// The first tool that may be called.
+    var tool: String?
+    /// A tool has been called, and this is what it gave.
+    var hasToolResult = false
     var controls: JSONValue?
 
     /// Unknown members are passed over; members of another kind than expected, too: a mock is no validator.
@@ -34,7 +38,8 @@ struct ModelRequest {
                 }
             case ("max_tokens", .number), ("max_completion_tokens", .number):
                 if let number = Int(try reader.numberLiteral()), number > 0 { maxTokens = number }
-            case ("messages", .array): try readMessages(&reader)
+            case ("messages", .array), ("contents", .array): try readMessages(&reader)
+            case ("tools", .array): try readTools(&reader)
             case ("prompt", .string), ("query", .string), ("input", .string):
                 let text = try reader.string()
                 question = text
@@ -44,7 +49,7 @@ struct ModelRequest {
                 try reader.beginArray()
                 while try reader.nextElement() {
                     guard try reader.peek() == .string else {
-                        try reader.skip()
+                        try readMessage(&reader)
                         continue
                     }
                     let text = try reader.string()
@@ -61,29 +66,55 @@ struct ModelRequest {
 
     private mutating func readMessages(_ reader: inout JSONReader) throws(JSONError) {
         try reader.beginArray()
+        while try reader.nextElement() { try readMessage(&reader) }
+    }
+
+    private mutating func readMessage(_ reader: inout JSONReader) throws(JSONError) {
+        guard try reader.peek() == .object else { return try reader.skip() }
+        var role = ""
+        var text = ""
+        try reader.beginObject()
+        while let name = try reader.nextMember() {
+            switch (name, try reader.peek()) {
+            case ("role", .string): role = try reader.string()
+            case ("type", .string): if try reader.string() == "function_call_output" { hasToolResult = true }
+            case ("content", .string): text = try reader.string()
+            case ("content", .array), ("parts", .array): text = try readParts(&reader)
+            default: try reader.skip()
+            }
+        }
+        promptTokens += AnswerText.tokenCount(text)
+        if role == "tool" { hasToolResult = true }
+        if role == "user", !text.isEmpty { question = text }
+    }
+
+    /// `{"function": {"name": …}}` as OpenAI and Ollama have it, `{"name": …}` as the others.
+    private mutating func readTools(_ reader: inout JSONReader) throws(JSONError) {
+        try reader.beginArray()
         while try reader.nextElement() {
             guard try reader.peek() == .object else {
                 try reader.skip()
                 continue
             }
-            var role = ""
-            var text = ""
             try reader.beginObject()
-            while let name = try reader.nextMember() {
-                switch (name, try reader.peek()) {
-                case ("role", .string): role = try reader.string()
-                case ("content", .string): text = try reader.string()
-                case ("content", .array): text = try Self.readParts(&reader)
+            while let member = try reader.nextMember() {
+                switch (member, try reader.peek()) {
+                case ("name", .string): offer(try reader.string())
+                case ("function", .object):
+                    try reader.beginObject()
+                    while let name = try reader.nextMember() {
+                        if name == "name", try reader.peek() == .string { offer(try reader.string()) } else { try reader.skip() }
+                    }
                 default: try reader.skip()
                 }
             }
-            promptTokens += AnswerText.tokenCount(text)
-            if role == "user" { question = text }
         }
     }
 
+    private mutating func offer(_ name: String) { tool = tool ?? name }
+
     /// Content in parts: the texts of `{"type": "text", "text": …}`.
-    private static func readParts(_ reader: inout JSONReader) throws(JSONError) -> String {
+    private mutating func readParts(_ reader: inout JSONReader) throws(JSONError) -> String {
         var texts: [String] = []
         try reader.beginArray()
         while try reader.nextElement() {
@@ -93,7 +124,11 @@ struct ModelRequest {
             }
             try reader.beginObject()
             while let name = try reader.nextMember() {
-                if name == "text", try reader.peek() == .string { texts.append(try reader.string()) } else { try reader.skip() }
+                switch (name, try reader.peek()) {
+                case ("text", .string): texts.append(try reader.string())
+                case ("type", .string): if try reader.string() == "tool_result" { hasToolResult = true }
+                default: try reader.skip()
+                }
             }
         }
         return texts.joined(separator: "\n")

@@ -44,7 +44,7 @@ struct Banner {
 
     /// For the log line.
     var fields: Log.Fields {
-        ["proxy": .string(proxyURL), "websocket": .string(webSocketURL), "upstream": .string(settings.upstreamURL.description)]
+        ["proxy": .string(proxyURL), "websocket": .string(webSocketURL), "upstream": .string(settings.upstreams.display)]
     }
 
     func show() {
@@ -57,7 +57,7 @@ struct Banner {
 
               TruthTable \(Build.version)
 
-              Proxy       \(proxyURL)  →  \(settings.upstreamURL)
+              Proxy       \(proxyURL)  →  \(settings.upstreams.display)
               Dashboard   \(dashboardURL)
               Audits      \(webSocketURL)
               On request  \(ownURL)/v1/audits, \(ownURL)/stats, \(ownURL)/metrics

@@ -27,12 +27,23 @@ enum SupervisorCommand {
                 environmentFile = String(argument.dropFirst("--env-file=".count))
             }
         }
-        let loaded: LoadedSettings
+        let environment = processEnvironment()
+        var loaded: LoadedSettings
         do throws(SettingErrors) {
-            loaded = try Settings.load(environment: processEnvironment(), environmentFile: environmentFile, cores: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+            loaded = try Settings.load(environment: environment, environmentFile: environmentFile, cores: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+            try loaded.settings.readUpstreamKeys(environment)
         } catch {
             for error in error.errors { complain(program, "\(error)") }
             return .configuration
+        }
+        if !loaded.settings.keysFile.isEmpty {
+            // Edges read it; told here, a mistake ends the start at once.
+            do throws(CallerKeyFile.Flaw) {
+                _ = try CallerKeyFile.read(loaded.settings.keysFile)
+            } catch {
+                complain(program, error.description)
+                return .configuration
+            }
         }
         cl_ignore_sigpipe()
         do throws(StartFailure) {

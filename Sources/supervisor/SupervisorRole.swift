@@ -497,8 +497,10 @@ final class SupervisorRole {
 
     /// Has the edges read certificates and keys again: only they know whether the files can be used.
     private func reload() {
-        guard settings.namesCertificates else { return log.info("Received SIGHUP: no setting names a certificate, nothing to reload") }
-        log.info("Received SIGHUP, reloading certificates")
+        guard settings.namesCertificates || !settings.keysFile.isEmpty else {
+            return log.info("Received SIGHUP: no setting names a certificate or a key file, nothing to reload")
+        }
+        log.info("Received SIGHUP, reloading certificates and keys")
         for child in children where child.role == .edge && child.isAlive {
             if child.isPresent { send(child) { $0.send(.reload) } } else { child.owesReload = true }
         }

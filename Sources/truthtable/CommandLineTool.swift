@@ -10,6 +10,7 @@ enum CommandLineTool {
         case "run": Run.run(Array(arguments.dropFirst()))
         case "audit": Audit.run(Array(arguments.dropFirst()))
         case "auditors": Auditors.run(Array(arguments.dropFirst()))
+        case "keys": Keys.run(Array(arguments.dropFirst()))
         case "status": Status.run(Array(arguments.dropFirst()))
         case "watch": Watch.run(Array(arguments.dropFirst()))
         case "--version", "version": show("\(name) \(Build.version)")
@@ -24,6 +25,7 @@ enum CommandLineTool {
 
           run [--env-file FILE]     run the proxy and its processes in the foreground (`truthtable run --help`: all settings)
           status [--json]           state of a running product's processes, listeners and ledger
+          keys create|list|revoke   keys of callers, and what each may do
           auditors N                another number of auditor processes, without a restart
           watch [--once] [--json]   audits as they arrive, with what is wrong in them
           audit FILE|- [--json]     audit a saved exchange, offline

@@ -1,4 +1,4 @@
-// Options of the commands that talk to a running product: which product, and the command's own flags.
+// Options of the commands that belong to an installation: its settings, and the command's own flags, values and operands.
 import Configuration
 import Role
 
@@ -10,10 +10,14 @@ struct CommandEnded: Error {
 struct ProductOptions {
     /// Those of the command's flags that were given.
     private(set) var flags: Set<String> = []
+    /// Of the options that take one.
+    private(set) var values: [String: String] = [:]
+    /// What is no option.
+    private(set) var operands: [String] = []
     /// As the product was given them: the same environment and the same `--env-file` find the same product.
     let settings: Settings
 
-    init(_ arguments: [String], flags known: Set<String>, help: String) throws(CommandEnded) {
+    init(_ arguments: [String], flags known: Set<String>, values named: Set<String> = [], mostOperands: Int = 0, help: String) throws(CommandEnded) {
         var environmentFile: String?
         var rest = arguments[...]
         while let argument = rest.popFirst() {
@@ -24,6 +28,10 @@ struct ProductOptions {
                 environmentFile = file
             case _ where argument.hasPrefix("--env-file="): environmentFile = String(argument.dropFirst("--env-file=".count))
             case _ where known.contains(argument): flags.insert(argument)
+            case _ where named.contains(argument):
+                guard let value = rest.popFirst() else { throw CommandEnded(exitCode: CommandLineTool.usage("\(argument) needs a value")) }
+                values[argument] = value
+            case _ where !argument.hasPrefix("-") && operands.count < mostOperands: operands.append(argument)
             default: throw CommandEnded(exitCode: CommandLineTool.usage("unknown argument \(argument)"))
             }
         }

@@ -186,7 +186,7 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
     }
     if role != .supervisor { #expect(pairs.count < SettingsTable.all.count) }
     // No auditor learns where answers come from or what opens the dashboards.
-    if role == .auditor { #expect(child.upstreamURL == Settings().upstreamURL && child.accessToken.isEmpty) }
+    if role == .auditor { #expect(child.upstreams == Settings().upstreams && child.accessToken.isEmpty) }
 }
 
 @Test func `a child refuses unknown pairs`() {

@@ -15,7 +15,7 @@ import Testing
     for setting in SettingsTable.all {
         let candidates = [
             "7", "50", "1MiB", "32KiB", "7s", "true", "false", "0.5", "debug", "grpc", "::1", "http://a", "a:7", "*",
-            "-", "/x",
+            "-", "/x", "/x => http://a",
         ]
         var changed: Settings?
         for candidate in candidates {

@@ -25,7 +25,7 @@ private struct Written {
         let bytes = Array(request.utf8)
         var position = 0
         _ = try parser.parseRequest(bytes.span.bytes, from: &position, limits: HeadLimits(headBytes: 256 << 10, targetBytes: 128 << 10))
-        writer.writer.begin(parser, bytes.span.bytes, requestID: Array("req".utf8).span.bytes, auditID: Array("aud".utf8).span.bytes, acceptedMilliseconds: 7,
+        writer.writer.begin(parser, bytes.span.bytes, requestID: Array("req".utf8).span.bytes, auditID: Array("aud".utf8).span.bytes, caller: Array("me".utf8).span.bytes, acceptedMilliseconds: 7,
             without: Redaction(furtherWords: []))
     }
 
@@ -37,7 +37,7 @@ private struct Written {
         let bytes = Array(head.utf8)
         var position = 0
         _ = try parser.parseResponse(bytes.span.bytes, to: .get, from: &position)
-        writer.writer.responseHead(parser, bytes.span.bytes, without: Redaction(furtherWords: []))
+        writer.writer.responseHead(parser, bytes.span.bytes, upstream: Array("up".utf8).span.bytes, without: Redaction(furtherWords: []))
     }
 
     /// Nil when the writer had no room.

@@ -16,6 +16,8 @@ import Testing
 struct Seen {
     let head: CaptureHead
     let requestID: String
+    let caller: String
+    let upstream: String
     let method: String
     let target: String
     let requestFields: String
@@ -26,6 +28,8 @@ struct Seen {
     init(_ capture: borrowing Capture) {
         head = capture.head
         requestID = text(capture.requestID)
+        caller = text(capture.caller)
+        upstream = text(capture.upstream)
         method = text(capture.method)
         target = text(capture.target)
         requestFields = text(capture.requestFields)
@@ -130,11 +134,12 @@ final class World {
         // What differs from run to run has tests of its own.
         settings.answerHeaders = false
         settings.traceContext = false
+        settings.breakerFaults = 0  // upstreams fail as often as tests like
         change(&settings)
         return settings
     }
 
-    init(_ given: Settings = World.settings(), host: String = "127.0.0.1", basePath: String = "", names: Names = Names()) throws {
+    init(_ given: Settings = World.settings(), host: String = "127.0.0.1", basePath: String = "", names: Names = Names(), _ change: (inout Settings, UInt16) -> Void = { _, _ in }) throws {
         cl_ignore_sigpipe()
         loop = try Loop()
         listener = Descriptor(owning: try checked("listen", cl_listen_tcp("127.0.0.1", 0, 1024)))
@@ -144,8 +149,9 @@ final class World {
         directory = "/tmp/tt-edge-\(getpid())-\(port)"
         mkdir(directory, 0o700)
         var settings = given
-        settings.upstreamURL = UpstreamURL(isTLS: false, host: host, port: Int(upstreamPort), basePath: basePath)
+        settings.upstreams = UpstreamList([Upstream(UpstreamURL(isTLS: false, host: host, port: Int(upstreamPort), basePath: basePath))])
         settings.runtimeDirectory = directory
+        change(&settings, upstreamPort)
         let (scoreboard, descriptor) = try Scoreboard.create()
         close(descriptor)
         let place = try #require(Place(.edge, 0))

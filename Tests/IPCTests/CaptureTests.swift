@@ -9,15 +9,16 @@ import Testing
 
 /// The runs of a capture, in the order of its layout.
 private struct Runs: Equatable {
-    static let names = ["request id", "audit id", "method", "target", "request fields", "request body", "response fields", "response body"]
+    static let names = ["request id", "audit id", "caller", "method", "target", "request fields", "request body", "upstream", "response fields", "response body"]
     var runs: [[UInt8]]
 
     init(_ lengths: [Int]) { runs = lengths.enumerated().map { pattern($1, salt: UInt64($0 + 1)) } }
 
     init(_ capture: borrowing Capture) {
         runs = [
-            array(capture.requestID), array(capture.auditID), array(capture.method), array(capture.target),
-            array(capture.requestFields), array(capture.requestBody), array(capture.responseFields), array(capture.responseBody),
+            array(capture.requestID), array(capture.auditID), array(capture.caller), array(capture.method), array(capture.target),
+            array(capture.requestFields), array(capture.requestBody), array(capture.upstream), array(capture.responseFields),
+            array(capture.responseBody),
         ]
     }
 
@@ -33,12 +34,14 @@ private struct Runs: Equatable {
         head.responseBodyBytes = 0x0102_0304_0506_0708
         head.requestIDLength = UInt8(runs[0].count)
         head.auditIDLength = UInt8(runs[1].count)
-        head.methodLength = UInt16(runs[2].count)
-        head.targetLength = UInt32(runs[3].count)
-        head.requestFieldsLength = UInt32(runs[4].count)
-        head.requestBodyLength = UInt32(runs[5].count)
-        head.responseFieldsLength = UInt32(runs[6].count)
-        head.responseBodyLength = UInt32(runs[7].count)
+        head.callerLength = UInt8(runs[2].count)
+        head.methodLength = UInt16(runs[3].count)
+        head.targetLength = UInt32(runs[4].count)
+        head.requestFieldsLength = UInt32(runs[5].count)
+        head.requestBodyLength = UInt32(runs[6].count)
+        head.upstreamLength = UInt8(runs[7].count)
+        head.responseFieldsLength = UInt32(runs[8].count)
+        head.responseBodyLength = UInt32(runs[9].count)
         head.traceIDHigh = 0x0102_0304_0506_0708
         head.traceIDLow = .max - 5
         head.spanID = .max - 6
@@ -73,11 +76,11 @@ private func chain(_ runs: Runs, id: UInt64, in pool: BlockPool, piece: Int) -> 
 }
 
 struct CaptureTests {
-    private static let typical = [36, 36, 4, 20, 300, 900, 200, 1500]
+    private static let typical = [36, 36, 5, 4, 20, 300, 900, 30, 200, 1500]
 
     @Test(arguments: [
-        [0, 0, 0, 0, 0, 0, 0, 0], typical, [255, 255, 65_535, 70_000, 0, 0, 0, 0], [0, 0, 0, 0, 40_000, 300_000, 40_000, 300_000],
-        [1, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0], typical, [255, 255, 255, 65_535, 70_000, 0, 0, 255, 0, 0], [0, 0, 0, 0, 0, 40_000, 300_000, 0, 40_000, 300_000],
+        [1, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
     ]) func `the head that is stored is the one that is read, and its lengths cut the runs`(_ lengths: [Int]) throws {
         let runs = Runs(lengths)
         let payload = runs.payload
@@ -99,7 +102,7 @@ struct CaptureTests {
             ("response bytes", { $0.responseBodyBytes = .max }), ("request id", { $0.requestIDLength = .max }), ("audit id", { $0.auditIDLength = .max }),
             ("method", { $0.methodLength = .max }), ("target", { $0.targetLength = .max }), ("request fields", { $0.requestFieldsLength = .max }),
             ("request body", { $0.requestBodyLength = .max }), ("response fields", { $0.responseFieldsLength = .max }),
-            ("response body", { $0.responseBodyLength = .max }),
+            ("response body", { $0.responseBodyLength = .max }), ("caller", { $0.callerLength = .max }), ("upstream", { $0.upstreamLength = .max }),
         ]
         for (name, set) in fields {
             var head = CaptureHead()
@@ -117,7 +120,7 @@ struct CaptureTests {
     }
 
     @Test func `every truncation names a field, trailing bytes are refused`() {
-        let payload = Runs([3, 2, 4, 5, 30, 20, 10, 7]).payload
+        let payload = Runs([3, 2, 6, 4, 5, 30, 20, 8, 10, 7]).payload
         for length in 0..<payload.count {
             do {
                 try payload[..<length].withUnsafeBytes { _ = try Capture(from: PayloadReader($0.bytes)) }
@@ -131,17 +134,17 @@ struct CaptureTests {
     }
 
     @Test func `a run longer than the payload is refused by its name`() {
-        let fields = [(40, 1), (41, 1), (42, 2), (44, 4), (48, 4), (52, 4), (56, 4), (60, 4)]  // offset and size of each length
+        let fields = [(40, 1), (41, 1), (96, 1), (42, 2), (44, 4), (48, 4), (52, 4), (97, 1), (56, 4), (60, 4)]  // offset and size of each length
         for (name, (offset, size)) in zip(Runs.names, fields) {
             for value in [[UInt8](repeating: 0xFF, count: size), [UInt8](repeating: 0, count: size - 1) + [0x80]] {
-                var payload = Runs([0, 0, 0, 0, 0, 0, 0, 0]).payload
+                var payload = Runs([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).payload
                 payload.replaceSubrange(offset..<offset + value.count, with: value)
                 #expect(throws: FrameError.truncated(name)) { try payload.withUnsafeBytes { _ = try Capture(from: PayloadReader($0.bytes)) } }
             }
         }
     }
 
-    @Test(arguments: [typical, [36, 36, 4, 8000, 30_000, 262_144, 20_000, 262_144]], [1000, 4080, 65_536])
+    @Test(arguments: [typical, [36, 36, 5, 4, 8000, 30_000, 262_144, 30, 20_000, 262_144]], [1000, 4080, 65_536])
     func `captures built in blocks arrive identical through a socket that takes little at once`(_ lengths: [Int], piece: Int) throws {
         let loop = try Loop()
         let ends = try socketPair()
@@ -182,7 +185,7 @@ struct CaptureTests {
 
     @Test func `a capture that the pool has no room for leaves nothing behind`() {
         let pool = BlockPool(limitBytes: 64 << 10)
-        let built = chain(Runs([0, 0, 0, 0, 0, 200_000, 0, 0]), id: 1, in: pool, piece: 5000) != nil
+        let built = chain(Runs([0, 0, 0, 0, 0, 0, 200_000, 0, 0, 0]), id: 1, in: pool, piece: 5000) != nil
         #expect(!built)
         #expect(pool.usedBytes == 0)
     }

@@ -38,7 +38,9 @@ struct FrameFuzzTests {
         head.methodLength = 4
         head.targetLength = 1
         head.requestBodyLength = 20
-        head.responseBodyLength = 12
+        head.responseBodyLength = 8
+        head.callerLength = 3
+        head.upstreamLength = 1
         var bytes = [UInt8](repeating: 0, count: CaptureHead.byteCount)
         bytes.withUnsafeMutableBytes { head.store(into: $0) }
         return bytes + pattern(40)

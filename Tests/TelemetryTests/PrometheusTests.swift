@@ -15,6 +15,10 @@ private func exposition() throws -> String {
     }
     edge.add(.requests, 5)
     edge.add(.responses2xx, 4)
+    edge.nameUpstream(1, "https://api.example/v1")
+    edge.add(.faults, upstream: 1)
+    edge.set(.breakerState, upstream: 1, 2)
+    edge.add(.requests, caller: edge.callerRow("alice"))
     edge.observe(.exchange, .milliseconds(2))
     edge.observe(.exchange, .seconds(200))
     dispatcher.add(.droppedQueueFull, 3)
@@ -38,6 +42,9 @@ private func exposition() throws -> String {
         #"truthtable_queue_used{role="dispatcher",place="0"} 11"#,
         #"truthtable_restarts_total{role="supervisor",place="0",child="auditor"} 0"#,
         #"truthtable_engine_runs_total{role="auditor",place="63"} 0"#,
+        #"truthtable_upstream_faults_total{role="edge",place="2",upstream="https://api.example/v1"} 1"#,
+        #"truthtable_upstream_breaker_state{role="edge",place="2",upstream="https://api.example/v1"} 2"#,
+        #"truthtable_key_requests_total{role="edge",place="2",key="alice"} 1"#,
         #"truthtable_exchange_seconds_bucket{role="edge",place="2",le="0.001"} 0"#,
         #"truthtable_exchange_seconds_bucket{role="edge",place="2",le="0.0025"} 1"#,
         #"truthtable_exchange_seconds_bucket{role="edge",place="2",le="120"} 1"#,
@@ -85,6 +92,8 @@ private func exposition() throws -> String {
         + Gauge.allCases.map(\.definition.family) + Histogram.allCases.map(\.definition.family) + [
             "process_start_time_seconds"
         ]
+        + UpstreamFigure.allCases.map { $0.definition.family + ($0.definition.isGauge ? "" : "_total") }
+        + CallerFigure.allCases.map { $0.definition.family + ($0.definition.isGauge ? "" : "_total") }
     #expect(families == Set(declared.map { "truthtable_" + $0 }))
 }
 

@@ -58,7 +58,9 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
     #expect(Layout.counters + Counter.allCases.count <= Layout.edgeCounters)
     #expect(Layout.edgeCounters + EdgeCounter.allCases.count * Place.edgeCount <= Layout.gauges)
     #expect(Layout.gauges + Gauge.allCases.count <= Layout.histograms)
-    #expect(Layout.histograms + Histogram.allCases.count * Layout.histogramCells <= Layout.cellsPerPage)
+    #expect(Layout.histograms + Histogram.allCases.count * Layout.histogramCells <= Layout.rows)
+    #expect(Rows.end <= Layout.cellsPerPage)
+    #expect(UpstreamFigure.allCases.count <= Rows.cells - Rows.nameCells && CallerFigure.allCases.count <= Rows.cells - Rows.nameCells)
     #expect(Histogram.allCases.allSatisfy { $0.bounds.count == Histogram.boundCount } && Histogram.boundCount + 2 <= Layout.histogramCells)
     let slot = try scoreboard.claim(.dispatcher, incarnation: 1)
     let neighbours = [
@@ -170,4 +172,28 @@ func mappings() throws -> (Scoreboard, Scoreboard) {
             && Place(role: "x", number: 0) == nil)
     #expect(Place(role: "auditor", number: 63) != nil && Place(role: "auditor", number: 64) == nil)
     #expect(Place(index: -1) == nil && Place(index: Place.all.count) == nil)
+}
+
+@Test func `callers share the last row when there is no other, and gauges of rows begin at zero`() throws {
+    let (scoreboard, descriptor) = try Scoreboard.create()
+    close(descriptor)
+    let place = try #require(Place(.edge, 0))
+    let slot = try scoreboard.claim(place, incarnation: 1)
+    for number in 0..<70 {
+        let row = slot.callerRow("caller-\(number)")
+        #expect(row == min(number, 64))
+        slot.add(.requests, caller: row)
+        slot.adjust(.streamsOpen, caller: row, by: 1)
+    }
+    #expect(slot.callerRow("caller-3") == 3)
+    slot.nameUpstream(2, String(repeating: "u", count: 100))
+    slot.nameUpstream(32, "none")
+    slot.set(.breakerState, upstream: 2, 1)
+    #expect(scoreboard.upstreamRows(at: place) == [.init(name: String(repeating: "u", count: 64), values: [0, 0, 0, 1])])
+    let rows = scoreboard.callerRows(at: place)
+    #expect(rows.count == 65 && rows[0] == .init(name: "caller-0", values: [1, 0, 0, 1]) && rows[64] == .init(name: "(others)", values: [6, 0, 0, 6]))
+    // A successor counts on, and has nothing under way.
+    _ = try scoreboard.claim(place, incarnation: 2)
+    #expect(scoreboard.callerRows(at: place)[64].values == [6, 0, 0, 0])
+    #expect(scoreboard.upstreamRows(at: place)[0].values == [0, 0, 0, 0])
 }

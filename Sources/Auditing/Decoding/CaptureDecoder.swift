@@ -199,6 +199,8 @@ package struct CaptureDecoder {
             contextIsPartial: extraction?.isPartial == true || prompt.isPartial || isUnread || exchange.requestTruncated,
             answer: Self.cut(response.answer), truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
         auditCase.traceID = exchange.traceID
+        auditCase.callerKey = exchange.callerKey
+        auditCase.upstream = exchange.upstream
         return auditCase
     }
 

@@ -65,6 +65,11 @@ void co_name(const X509_NAME *name, char *text, size_t capacity);
 /// A day, "2024-12-31".
 void co_day(const ASN1_TIME *time, char *text, size_t capacity);
 
+// Digests
+
+/// `digest` has room for 32 bytes. Without the look-up of an implementation that each call of SHA256() makes.
+void co_sha256(const void *bytes, size_t count, void *digest);
+
 // Servers
 
 /// Agrees on "http/1.1" when the client offers it; refuses clients that offer only something else (RFC 7301, 3.2).

@@ -41,7 +41,7 @@ package struct CaptureFlags: OptionSet, Sendable {
 
 /// The fixed head of a capture's payload.
 package struct CaptureHead: Equatable, Sendable {
-    package static let byteCount = 96
+    package static let byteCount = 98
 
     package var flags: CaptureFlags = []
     package var status: UInt16 = 0
@@ -54,7 +54,7 @@ package struct CaptureHead: Equatable, Sendable {
     /// Sizes of the whole bodies, captured or not.
     package var requestBodyBytes: UInt64 = 0
     package var responseBodyBytes: UInt64 = 0
-    /// Lengths of the runs that follow, in this order.
+    /// Lengths of the runs that follow; `Capture` has their order.
     package var requestIDLength: UInt8 = 0
     package var auditIDLength: UInt8 = 0
     package var methodLength: UInt16 = 0
@@ -68,6 +68,8 @@ package struct CaptureHead: Equatable, Sendable {
     package var traceIDLow: UInt64 = 0
     package var spanID: UInt64 = 0
     package var parentSpanID: UInt64 = 0
+    package var callerLength: UInt8 = 0
+    package var upstreamLength: UInt8 = 0
 
     package init() {}
 
@@ -88,6 +90,8 @@ package struct CaptureHead: Equatable, Sendable {
         requestBodyLength = try payload.uint32("request body length")
         responseFieldsLength = try payload.uint32("response fields length")
         responseBodyLength = try payload.uint32("response body length")
+        callerLength = try payload.uint8("caller length")
+        upstreamLength = try payload.uint8("upstream length")
         traceIDHigh = try payload.uint64("trace id")
         traceIDLow = try payload.uint64("trace id")
         spanID = try payload.uint64("span id")
@@ -127,6 +131,8 @@ package struct CaptureHead: Equatable, Sendable {
         bytes.storeBytes(of: traceIDLow.littleEndian, toByteOffset: 72, as: UInt64.self)
         bytes.storeBytes(of: spanID.littleEndian, toByteOffset: 80, as: UInt64.self)
         bytes.storeBytes(of: parentSpanID.littleEndian, toByteOffset: 88, as: UInt64.self)
+        bytes.storeBytes(of: callerLength, toByteOffset: 96, as: UInt8.self)
+        bytes.storeBytes(of: upstreamLength, toByteOffset: 97, as: UInt8.self)
     }
 }
 
@@ -137,12 +143,16 @@ package struct Capture: ~Escapable {
     package let head: CaptureHead
     package let requestID: RawSpan
     package let auditID: RawSpan
+    /// The name of the caller's key; empty where callers have none of ours.
+    package let caller: RawSpan
     package let method: RawSpan
     /// Path and query as sent, values of secret-looking parameters replaced.
     package let target: RawSpan
     /// Lines of `name: value`, each ended by CR LF.
     package let requestFields: RawSpan
     package let requestBody: RawSpan
+    /// The URL of the upstream that answered.
+    package let upstream: RawSpan
     package let responseFields: RawSpan
     package let responseBody: RawSpan
 
@@ -151,10 +161,12 @@ package struct Capture: ~Escapable {
         head = try CaptureHead(from: &payload)
         requestID = try payload.bytes(count: Int(head.requestIDLength), "request id")
         auditID = try payload.bytes(count: Int(head.auditIDLength), "audit id")
+        caller = try payload.bytes(count: Int(head.callerLength), "caller")
         method = try payload.bytes(count: Int(head.methodLength), "method")
         target = try payload.bytes(count: Int(head.targetLength), "target")
         requestFields = try payload.bytes(count: Int(head.requestFieldsLength), "request fields")
         requestBody = try payload.bytes(count: Int(head.requestBodyLength), "request body")
+        upstream = try payload.bytes(count: Int(head.upstreamLength), "upstream")
         responseFields = try payload.bytes(count: Int(head.responseFieldsLength), "response fields")
         responseBody = try payload.bytes(count: Int(head.responseBodyLength), "response body")
         try payload.end()

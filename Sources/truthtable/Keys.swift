@@ -1,0 +1,126 @@
+// `truthtable keys`: makes, lists and revokes the keys of callers in the key file. Running edges see the change by themselves.
+import Configuration
+import Glibc
+import Inbound
+import JSON
+import Role
+
+enum Keys {
+    static func run(_ arguments: [String]) -> ExitCode {
+        let options: ProductOptions
+        do throws(CommandEnded) {
+            options = try ProductOptions(
+                Array(arguments.dropFirst()), flags: ["--json"], values: ["--file", "--name", "--requests-per-minute", "--concurrent-streams"], mostOperands: 1, help: help)
+        } catch {
+            return error.exitCode
+        }
+        if arguments.first == "--help" || arguments.first == "-h" { return CommandLineTool.show(help) }
+        let file = options.values["--file"] ?? options.settings.keysFile
+        guard !file.isEmpty else { return CommandLineTool.usage("which key file: set TRUTHTABLE_KEYS_FILE or give --file FILE") }
+        do throws(CallerKeyFile.Flaw) {
+            switch arguments.first {
+            case "create": return try create(options, file)
+            case "list" where options.operands.isEmpty: return list(try CallerKeyFile.read(file), asJSON: options.flags.contains("--json"))
+            case "revoke": return try revoke(options, file)
+            case nil: return CommandLineTool.usage("keys needs create, list or revoke")
+            case let other?: return CommandLineTool.usage("keys has no \(other)")
+            }
+        } catch {
+            complain(CommandLineTool.name, error.description)
+            return .configuration
+        }
+    }
+
+    private static let help = """
+        Usage: truthtable keys create --name NAME [--requests-per-minute N] [--concurrent-streams N]
+               truthtable keys list [--json]
+               truthtable keys revoke NAME|KEY
+
+        Keys of callers, in the file TRUTHTABLE_KEYS_FILE (or --file FILE; --env-file FILE is read as by `truthtable run`). The file
+        holds their SHA-256 only: a key is shown once, when it is made. Callers send it as `Authorization: Bearer KEY`, `x-api-key`
+        or `api-key`. The name stands for the key in logs and metrics. A running product follows a change within seconds; what is
+        under way when a key is revoked may finish.
+        """
+
+    private static func create(_ options: ProductOptions, _ file: String) throws(CallerKeyFile.Flaw) -> ExitCode {
+        guard let name = options.values["--name"] ?? options.operands.first, CallerKeyEntry.isName(name) else {
+            return CommandLineTool.usage("a key needs a name: --name NAME, at most \(CallerKeyEntry.nameLimit) letters, digits and -_.@")
+        }
+        func limit(_ option: String, _ range: ClosedRange<Int>) -> Int?? {
+            guard let text = options.values[option] else { return .some(nil) }
+            return Int(text).flatMap { range.contains($0) ? .some($0) : nil }
+        }
+        let minute = CallerKeyEntry.requestsPerMinuteRange
+        let streams = CallerKeyEntry.concurrentStreamsRange
+        guard let requestsPerMinute = limit("--requests-per-minute", minute) else {
+            return CommandLineTool.usage("--requests-per-minute must be a number from \(minute.lowerBound) to \(minute.upperBound)")
+        }
+        guard let concurrentStreams = limit("--concurrent-streams", streams) else {
+            return CommandLineTool.usage("--concurrent-streams must be a number from \(streams.lowerBound) to \(streams.upperBound)")
+        }
+        guard let key = CallerKey.make() else {
+            complain(CommandLineTool.name, "the system has no random numbers")
+            return .internal
+        }
+        let entry = CallerKeyEntry(
+            name: name, hash: hash(key), requestsPerMinute: requestsPerMinute, concurrentStreams: concurrentStreams, created: timestamp())
+        try CallerKeyFile.change(file) { entries throws(CallerKeyFile.Flaw) in
+            guard !entries.contains(where: { $0.name == name }) else { throw CallerKeyFile.Flaw("there is a key named \(name): revoke it first, or take another name") }
+            return entries + [entry]
+        }
+        // Alone on standard output, so that a script can take it.
+        return CommandLineTool.show(key)
+    }
+
+    private static func revoke(_ options: ProductOptions, _ file: String) throws(CallerKeyFile.Flaw) -> ExitCode {
+        guard let which = options.operands.first ?? options.values["--name"] else { return CommandLineTool.usage("which key: give its name or the key itself") }
+        let hash = hash(which)
+        try CallerKeyFile.change(file) { entries throws(CallerKeyFile.Flaw) in
+            let rest = entries.filter { $0.name != which && $0.hash != hash }
+            guard rest.count < entries.count else { throw CallerKeyFile.Flaw("there is no such key: `truthtable keys list` shows the names") }
+            return rest
+        }
+        return .clean
+    }
+
+    private static func list(_ entries: [CallerKeyEntry], asJSON: Bool) -> ExitCode {
+        if asJSON {
+            var json = JSONWriter()
+            json.beginArray()
+            for entry in entries {
+                json.beginObject()
+                json.member("name", entry.name)
+                for (name, limit) in [("requests_per_minute", entry.requestsPerMinute), ("concurrent_streams", entry.concurrentStreams)] {
+                    if let limit {
+                        json.member(name, limit)
+                    } else {
+                        json.name(name)
+                        json.null()
+                    }
+                }
+                json.member("created", entry.created)
+                json.endObject()
+            }
+            json.endArray()
+            return CommandLineTool.show(String(decoding: json.bytes, as: UTF8.self))
+        }
+        func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
+        let width = max(8, 2 + (entries.map(\.name.count).max() ?? 0))
+        let lines = entries.map { entry in
+            pad(entry.name, width) + pad(entry.requestsPerMinute.map(String.init) ?? "-", 14) + pad(entry.concurrentStreams.map(String.init) ?? "-", 10) + entry.created
+        }
+        return CommandLineTool.show(([pad("NAME", width) + pad("REQUESTS/MIN", 14) + pad("STREAMS", 10) + "CREATED"] + lines).joined(separator: "\n"))
+    }
+
+    private static func hash(_ key: String) -> [UInt8] { Array(key.utf8).withUnsafeBytes { CallerKey.Hash(of: $0) }.bytes }
+
+    /// RFC 3339, in UTC.
+    private static func timestamp() -> String {
+        var now = time(nil)
+        var parts = tm()
+        gmtime_r(&now, &parts)
+        var text = [CChar](repeating: 0, count: 32)
+        strftime(&text, text.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,261 @@
+// Routes, balancing, limits and CORS, each by itself, on times of the test's own.
+import Configuration
+import HTTP
+import Inbound
+import Simulation
+import Testing
+
+@testable import edge
+
+private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R { Array(text.utf8).withUnsafeBytes(body) }
+
+@Suite struct WildcardTests {
+    @Test(arguments: [
+        ("", ""), ("*", ""), ("*", "anything"), ("/v1/*", "/v1/"), ("/v1/*", "/v1/chat/completions"), ("*gpt*", "my-gpt-4"), ("a*b*c", "abbc"), ("a*b*c", "axxbxxbxc"),
+        ("**a", "ba"), ("claude-*-latest", "claude-3-5-latest"),
+    ]) func `matches`(_ row: (pattern: String, text: String)) {
+        #expect(raw(row.text) { Wildcard(row.pattern).matches($0) })
+    }
+
+    @Test(arguments: [("", "a"), ("/v1/*", "/v1"), ("a*b", "abc"), ("a*b*c", "acb"), ("gpt", "gpt-4"), ("*x", "y")]) func `does not match`(_ row: (pattern: String, text: String)) {
+        #expect(!raw(row.text) { Wildcard(row.pattern).matches($0) })
+    }
+}
+
+@Suite struct RouteTableTests {
+    private let table = RouteTable([("/v1/messages", ""), ("/api/", ""), ("/v1/chat", "llama*"), ("", "claude-*"), ("/v1", "gpt-4")])
+
+    private func choose(_ path: String, _ model: String? = nil) -> RouteTable.Choice {
+        raw(path) { path in
+            guard let model else { return table.choose(path: path, model: .absent) }
+            return raw(model) { table.choose(path: path, model: .named($0)) }
+        }
+    }
+
+    private func chooseOpen(_ path: String) -> RouteTable.Choice { raw(path) { table.choose(path: $0, model: .open) } }
+
+    @Test func `paths match by whole segments`() {
+        #expect(choose("/v1/messages") == .list(1))
+        #expect(choose("/v1/messages/batches") == .list(1))
+        #expect(choose("/v1/messagesX") == .list(0))
+        #expect(choose("/v1/message") == .list(0))
+        #expect(choose("/api/chat") == .list(2))
+        #expect(choose("/api") == .list(0))
+        #expect(choose("") == .list(0))
+    }
+
+    @Test func `the first route that matches counts, by model where it asks for one`() {
+        #expect(choose("/v1/chat/completions", "llama3:8b") == .list(3))
+        #expect(choose("/v1/chat/completions", "claude-3") == .list(4))
+        #expect(choose("/v1/chat/completions", "gpt-4") == .list(5))
+        #expect(choose("/v1/chat/completions", "gpt-4o") == .list(0))
+        #expect(choose("/v1/messages", "llama3") == .list(1))
+        #expect(choose("/elsewhere", "llama3") == .list(0))
+    }
+
+    @Test func `a body is asked for its model only when the decision comes to it`() {
+        #expect(chooseOpen("/v1/messages") == .list(1))
+        #expect(chooseOpen("/v1/chat/completions") == .needsModel)
+        #expect(chooseOpen("/elsewhere") == .needsModel)
+        #expect(raw("/v1/chat") { RouteTable([("/v1", "")]).choose(path: $0, model: .open) } == .list(1))
+        #expect(raw("/any") { RouteTable([]).choose(path: $0, model: .open) } == .list(0))
+    }
+}
+
+@Suite struct ModelScannerTests {
+    private static let cases: [(body: String, model: String?)] = [
+        (#"{"model":"gpt-4o","messages":[]}"#, "gpt-4o"), (#" { "messages" : [ {"model":"no","content":"\"model\":\"no\""} ] , "model" : "yes" }"#, "yes"),
+        ("\u{FEFF}{\"a\":{\"model\":\"no\"},\"model\":\"yes\"}", "yes"), (#"{"a":"model","model":"yes"}"#, "yes"), (#"{"model":"meta\/llama\\x"}"#, #"meta/llama\x"#),
+        (#"{"models":"no","mode":"no","xmodel":"no"}"#, nil), (#"{"model":5,"a":"b"}"#, nil), (#"{"model":["no"],"a":1}"#, nil), (#"{"model":{"model":"no"}}"#, nil), (#"{"model":""}"#, nil),
+        (#"{"mo\u0064el":"no"}"#, nil), (#"{"model":"\u0041"}"#, nil), ("[{\"model\":\"no\"}]", nil), ("", nil), ("{", nil), (#"{"model":"cut"#, nil), ("not json", nil),
+        (#"{"s":"model","t":["model",":","no"],"model":"yes"}"#, "yes"), (#"{"prompt":"a long text with \"model\": \"no\" in it and }}} brackets","model":"yes"}"#, "yes"),
+        ("{\"model\":\"" + String(repeating: "m", count: 128) + "\"}", String(repeating: "m", count: 128)), ("{\"model\":\"" + String(repeating: "m", count: 129) + "\"}", nil),
+    ]
+
+    private func scan(_ pieces: [ArraySlice<UInt8>]) -> String? {
+        var scanner = ModelScanner()
+        for piece in pieces {
+            switch piece.withUnsafeBytes({ scanner.scan($0) }) {
+            case .found: return scanner.withName { String(decoding: $0, as: UTF8.self) }
+            case .absent: return nil
+            case .needsMore: continue
+            }
+        }
+        return nil
+    }
+
+    @Test(arguments: cases) func `finds the outermost model wherever reads end`(_ row: (body: String, model: String?)) {
+        let bytes = Array(row.body.utf8)
+        for cut in 0...bytes.count {
+            #expect(scan([bytes[..<cut], bytes[cut...]]) == row.model, "\(row.body), cut at \(cut)")
+        }
+        #expect(scan(bytes.indices.map { bytes[$0...$0] }) == row.model)
+    }
+
+    @Test func `looks no further than its limit`() {
+        let filler = String(repeating: "x", count: ModelScanner.limitBytes)
+        let late = Array("{\"a\":\"\(filler)\",\"model\":\"no\"}".utf8)
+        #expect(scan([late[...]]) == nil)
+        #expect(scan([late[..<30_000], late[30_000...]]) == nil)
+        let early = Array("{\"a\":\"\(filler.dropLast(40))\",\"model\":\"yes\"}".utf8)
+        #expect(scan([early[...]]) == "yes")
+    }
+
+    @Test func `any bytes give an answer`() {
+        var random = SeededRandom(seed: 5)
+        let alphabet = Array(#"{}[]":,\model 12"#.utf8)
+        for _ in 0..<2000 {
+            let bytes = (0..<random.below(80)).map { _ in random.pick(alphabet) ?? 0 }
+            let cut = random.below(bytes.count + 1)
+            #expect(scan([bytes[..<cut], bytes[cut...]]) == scan([bytes[...]]))
+        }
+    }
+}
+
+@Suite struct TokenBucketTests {
+    private let second: UInt64 = 1_000_000_000
+
+    /// Expectations cannot change what they look at, but what it refers to.
+    private final class Bucket {
+        private(set) var value: TokenBucket
+
+        init(_ value: TokenBucket) { self.value = value }
+
+        func take(_ now: UInt64) -> Bool { value.take(now) }
+    }
+
+    @Test(arguments: [1, 2, 7, 60, 999, 1_000_000]) func `a full bucket gives exactly its limit at once`(_ limit: Int) {
+        let bucket = Bucket(TokenBucket(perMinute: limit))
+        let now = 5 * second
+        var taken = 0
+        while bucket.take(now), taken <= limit { taken += 1 }
+        #expect(taken == limit)
+        #expect(bucket.value.remaining(now) == 0)
+        // The next one comes when it is said to, and not a nanosecond before.
+        let wait = bucket.value.wait(now)
+        #expect(wait > 0 && wait <= 60 * second / UInt64(limit))
+        #expect(!Bucket(bucket.value).take(now + wait - 1))
+        #expect(bucket.take(now + wait))
+        #expect(!bucket.take(now + wait))
+    }
+
+    @Test func `over an hour it gives its limit for each minute, and what it was full of`() {
+        var bucket = TokenBucket(perMinute: 30)
+        var taken = 0
+        for step in 0..<(3600 * 10) where bucket.take(UInt64(step) * second / 10 + second) { taken += 1 }
+        #expect(taken == 30 * 60 + 30 - 1)  // the last one is due just after the hour
+    }
+
+    @Test func `a changed limit keeps what was used`() {
+        let bucket = Bucket(TokenBucket(perMinute: 10))
+        for _ in 0..<10 { #expect(bucket.take(second)) }
+        let larger = Bucket(TokenBucket(perMinute: 20, after: bucket.value))
+        #expect(!larger.take(second))
+        #expect(larger.take(second + 3 * second))
+    }
+}
+
+@Suite struct BalancerTests {
+    private func order(_ balancer: inout Balancer, _ count: Int, excluding: UInt32 = 0) -> [Int] { (0..<count).map { _ in balancer.next(excluding: excluding) ?? -1 } }
+
+    @Test func `weights are shares, without bursts`() {
+        var balancer = Balancer([5, 1, 1].enumerated().map { Balancer.Member(target: $0.offset, weight: $0.element) })
+        #expect(order(&balancer, 7) == [0, 0, 1, 0, 2, 0, 0])
+        #expect(order(&balancer, 7) == [0, 0, 1, 0, 2, 0, 0])
+    }
+
+    @Test func `what is excluded gets nothing, and the others their shares`() {
+        var balancer = Balancer([3, 2, 1].enumerated().map { Balancer.Member(target: $0.offset, weight: $0.element) })
+        let without = order(&balancer, 300, excluding: 1)
+        #expect(!without.contains(0) && without.filter { $0 == 1 }.count == 200)
+        #expect(order(&balancer, 1, excluding: 7) == [-1])
+    }
+}
+
+@Suite struct CORSPolicyTests {
+    private func policy(_ text: String) throws -> CORSPolicy { CORSPolicy(try #require(AllowedOrigins(text))) }
+
+    @Test func `credentials are for listed origins only`() throws {
+        let listed = try policy("https://app.example,local")
+        #expect(listed.grant("https://app.example") == .originWithCredentials)
+        #expect(listed.grant("HTTPS://APP.example") == .originWithCredentials)
+        #expect(listed.grant("http://localhost:3000") == .origin)
+        #expect(listed.grant("null") == .origin)
+        #expect(listed.grant("https://app.example.evil") == .none)
+        #expect(listed.grant("http://app.example") == .none)
+        #expect(listed.grant(String(repeating: "x", count: 301)) == .none)
+        let all = try policy("*")
+        #expect(all.grant("https://anybody.example") == .any && !all.varies)
+        let both = try policy("*,https://app.example")
+        #expect(both.grant("https://app.example") == .originWithCredentials && both.grant("https://other.example") == .any && both.varies)
+        #expect(CORSPolicy(.localOnly).grant("https://app.example") == .none)
+    }
+}
+
+@Suite struct CallerTableTests {
+    private final class Callers {
+        private var table = CallerTable()
+
+        func find(_ name: String) -> Int? { table.find(raw("key of " + name) { CallerKey.Hash(of: $0) }) }
+        func admit(_ caller: Int, _ now: UInt64 = 1) -> CallerTable.Admission { table.admit(caller, now) }
+        func release(_ caller: Int) { table.release(caller) }
+        func replace(with entries: [CallerKeyEntry]) { table.replace(with: entries) }
+    }
+
+    private static func entry(_ name: String, perMinute: Int? = nil, streams: Int? = nil) -> CallerKeyEntry {
+        CallerKeyEntry(name: name, hash: raw("key of " + name) { CallerKey.Hash(of: $0).bytes }, requestsPerMinute: perMinute, concurrentStreams: streams, created: "now")
+    }
+
+    @Test func `a thousand keys at their limits admit exactly what is allowed`() throws {
+        let table = Callers()
+        table.replace(with: (0..<1000).map { Self.entry("k\($0)", perMinute: 1 + $0 % 50) })
+        var random = SeededRandom(seed: 11)
+        var admitted = [Int](repeating: 0, count: 1000)
+        for _ in 0..<100_000 {
+            let key = random.below(1000)
+            let caller = try #require(table.find("k\(key)"))
+            if table.admit(caller) == .admitted {
+                admitted[key] += 1
+                table.release(caller)
+            }
+        }
+        // Each key was asked for a hundred times or so, and in any case more often than its limit.
+        #expect(admitted == (0..<1000).map { 1 + $0 % 50 })
+        #expect(table.find("k1000") == nil)
+    }
+
+    @Test func `streams are counted until they end`() throws {
+        let table = Callers()
+        table.replace(with: [Self.entry("a", streams: 2)])
+        let caller = try #require(table.find("a"))
+        #expect(table.admit(caller) == .admitted)
+        #expect(table.admit(caller) == .admitted)
+        #expect(table.admit(caller) == .tooManyStreams)
+        table.release(caller)
+        #expect(table.admit(caller) == .admitted)
+        #expect(table.admit(caller) == .tooManyStreams)
+    }
+
+    @Test func `a changed file keeps what keys have used, and forgets those that are gone`() throws {
+        let table = Callers()
+        table.replace(with: [Self.entry("a", perMinute: 2), Self.entry("b", streams: 1)])
+        let a = try #require(table.find("a"))
+        let b = try #require(table.find("b"))
+        #expect(table.admit(a) == .admitted)
+        #expect(table.admit(a) == .admitted)
+        #expect(table.admit(b) == .admitted)
+        table.replace(with: [Self.entry("a", perMinute: 2), Self.entry("c")])
+        #expect(table.find("a") == a)
+        #expect(table.admit(a) == .rateLimited(wait: TokenBucket.window / 2))
+        #expect(table.find("b") == nil)
+        // b's number is b's until its stream has ended.
+        let c = try #require(table.find("c"))
+        #expect(c != b)
+        table.release(b)
+        table.replace(with: [Self.entry("a"), Self.entry("c"), Self.entry("d")])
+        #expect(table.find("d") == b)
+        #expect(table.admit(a) == .admitted)
+        table.replace(with: [])
+        #expect(table.find("a") == nil && table.find("d") == nil)
+    }
+}
