@@ -90,12 +90,12 @@ package struct CaptureHead: Equatable, Sendable {
         requestBodyLength = try payload.uint32("request body length")
         responseFieldsLength = try payload.uint32("response fields length")
         responseBodyLength = try payload.uint32("response body length")
-        callerLength = try payload.uint8("caller length")
-        upstreamLength = try payload.uint8("upstream length")
         traceIDHigh = try payload.uint64("trace id")
         traceIDLow = try payload.uint64("trace id")
         spanID = try payload.uint64("span id")
         parentSpanID = try payload.uint64("parent's span id")
+        callerLength = try payload.uint8("caller length")
+        upstreamLength = try payload.uint8("upstream length")
     }
 
     /// 32 digits, as in a traceparent field; empty without a trace.
