@@ -3,17 +3,19 @@ Gemini's form; whole and streamed, tools and errors included. What they get is a
 
 import json
 
-import anthropic
 import httpx
-import ollama
 import openai
 import pytest
-from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
-from llama_index.core.llms import ChatMessage
-from llama_index.llms.openai import OpenAI as LlamaIndexOpenAI
 
-from product import Product, questions
+REASON = "SDKs of others are large: TRUTHTABLE_SDKS=1 scripts/clients.sh -k sdks"
+anthropic = pytest.importorskip("anthropic", reason=REASON)
+ollama = pytest.importorskip("ollama", reason=REASON)
+from langchain_core.tools import tool  # noqa: E402
+from langchain_openai import ChatOpenAI  # noqa: E402
+from llama_index.core.llms import ChatMessage  # noqa: E402
+from llama_index.llms.openai import OpenAI as LlamaIndexOpenAI  # noqa: E402
+
+from product import Product, questions  # noqa: E402
 
 QUESTION = questions()[0]
 ASKED = QUESTION["request"]["messages"]
