@@ -120,6 +120,8 @@ private struct SettingsReading {
         if isWhole {
             // Who names an engine wants it.
             if origins[SettingsTable.prefix + "ENGINE"] == nil, origins[SettingsTable.prefix + "GRPC_ADDRESS"] != nil { settings.engine = EngineSelection(.grpc) }
+            // One time limit is enough for most: who knows of no other means both by it.
+            if origins[SettingsTable.prefix + "ANSWER_IDLE_TIMEOUT"] == nil { settings.answerIdleTimeout = settings.upstreamTimeout }
             errors += settings.conflicts()
         }
         guard errors.isEmpty else { throw SettingErrors(errors: errors) }

@@ -79,7 +79,7 @@ package enum SettingsTable {
             "Longest wait for the first byte of an answer"),
         Setting(
             "ANSWER_IDLE_TIMEOUT", .duration(\.answerIdleTimeout, .milliseconds(100)...aDay), [.edge],
-            "Longest pause of the upstream in its answer"),
+            "Longest pause of the upstream in its answer", defaultNote: "that of UPSTREAM_TIMEOUT"),
         Setting(
             "UPSTREAM_CA_FILE", .path(\.upstreamCAFile), [.supervisor, .edge],
             "Certificates (PEM) to trust for the upstream, beside the system's; read again on SIGHUP", defaultNote: "the system's"),

@@ -142,6 +142,14 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
     #expect(auditor.engine == EngineSelection(.grpc) && auditor.grpcAddress.host == "engine")
 }
 
+@Test func `the upstream's time counts between bytes too, unless that has a time of its own`() throws {
+    func pause(_ more: (String, String)...) throws -> Duration {
+        try Settings.load(environment: [("TRUTHTABLE_UPSTREAM_TIMEOUT", "300s")] + more.map { (name: $0.0, value: $0.1) }, directory: "/nowhere", cores: 1).settings.answerIdleTimeout
+    }
+    #expect(try pause() == .seconds(300))
+    #expect(try pause(("TRUTHTABLE_ANSWER_IDLE_TIMEOUT", "20s")) == .seconds(20))
+}
+
 @Test func `an engine's time is a part of the audit's`() throws {
     let longer = [("TRUTHTABLE_ENGINE", "grpc"), ("TRUTHTABLE_GRPC_TIMEOUT", "31s")]
     #expect(errors { try load(longer) }.count == 1)
