@@ -275,10 +275,11 @@ class Product(Process):
     def ledger(self):
         return self.status()["ledger"]
 
-    def wait_at_rest(self, limit=15.0):
-        """The ledger once nothing is pending and all that was captured has an outcome."""
-        wait_until(lambda: is_at_rest(self.ledger()), limit, "a balanced ledger with nothing pending")
-        return self.ledger()
+    def wait_at_rest(self, limit=15.0, captured=0):
+        """The ledger once nothing is pending and all that was captured has an outcome; at least `captured`, as an edge counts an
+        answer only when its last byte has left: a client may have it a moment earlier."""
+        return wait_until(
+            lambda: is_at_rest(ledger := self.ledger()) and ledger["captured"] >= captured and ledger, limit, "a balanced ledger with nothing pending")
 
     # Its end
 

@@ -98,7 +98,7 @@ def test_nothing_is_lost_when_these_die(role, calm, mock):
         load.wait_more()
         load.stop()
         assert load.failures == []
-        ledger = product.wait_at_rest()
+        ledger = product.wait_at_rest(captured=len(load.delivered))
         assert ledger["captured"] == ledger["audited"] == len(load.delivered)
         wait_until(lambda: len(announcements.requests()) == len(load.delivered), 10, "every audit announced")
         assert set(announcements.requests()) == set(load.delivered)
@@ -114,7 +114,7 @@ def test_a_killed_dispatcher_loses_only_what_it_held(calm, mock):
         load.wait_more()
         load.stop()
         assert load.failures == []
-        ledger = product.wait_at_rest()
+        ledger = product.wait_at_rest(captured=len(load.delivered))
         assert ledger["captured"] == len(load.delivered)
         assert ledger["audited"] > 0
 
@@ -149,7 +149,7 @@ def test_stopped_auditors_are_not_felt(start, mock):
             os.kill(pid, signal.SIGCONT)
         load.stop()
         assert load.failures == []
-        ledger = product.wait_at_rest()
+        ledger = product.wait_at_rest(captured=len(load.delivered))
         assert ledger["captured"] == ledger["audited"] == len(load.delivered)
         wait_until(lambda: len(announcements.requests()) == len(load.delivered), 10, "every audit announced")
     assert product.pids("auditor") == pids, "auditors were replaced although the limit had not passed"
@@ -162,7 +162,7 @@ def test_hung_auditors_are_replaced(start, mock):
         wait_replaced(product, "auditor", pids)
         load.stop()
         assert load.failures == []
-        ledger = product.wait_at_rest()
+        ledger = product.wait_at_rest(captured=len(load.delivered))
         assert ledger["captured"] == ledger["audited"] == len(load.delivered)
     product.wait_logged("no sign of life")
 
@@ -179,7 +179,7 @@ def test_a_hung_role_is_not_felt_and_replaced(role, start, mock):
         load.wait_more()
         load.stop()
         assert load.failures == []
-        ledger = product.wait_at_rest()
+        ledger = product.wait_at_rest(captured=len(load.delivered))
         assert ledger["captured"] == len(load.delivered)
 
 
@@ -396,7 +396,7 @@ def test_a_log_that_nobody_reads_stops_nothing(pipe, mock, tmp_path):
             load.wait_more(200)
             load.stop()
             assert load.failures == []
-        assert product.wait_at_rest()["captured"] == len(load.delivered)
+        assert product.wait_at_rest(captured=len(load.delivered))["captured"] == len(load.delivered)
         if read >= 0:
             os.close(read)
             read = -1

@@ -34,7 +34,7 @@ def upstream(far):
 
 @pytest.fixture(scope="module")
 def product(far):
-    product = Product(far.url, upstream_timeout="1s", max_request_body="64MiB", log_level="debug")
+    product = Product(far.url, upstream_timeout="1s", max_request_body="64MiB", log_level="debug", breaker_faults=0)  # upstreams fail here on purpose
     yield product
     product.end()
 
