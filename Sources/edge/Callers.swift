@@ -54,6 +54,7 @@ extension Proxy {
             let client = clients.at(index)
             client.pointee.exchange.caller = caller
             client.pointee.exchange.callerField = field
+            client.pointee.exchange.callerRow = row
             slot.add(.requests, caller: row)
             slot.adjust(.streamsOpen, caller: row, by: 1)
             return true
@@ -77,11 +78,10 @@ extension Proxy {
 
     /// The exchange is over: its stream is free.
     mutating func releaseCaller(_ index: Int) {
-        let caller = clients.at(index).pointee.exchange.caller
-        clients.at(index).pointee.exchange.caller = -1
-        let slot = self.slot
-        slot.adjust(.streamsOpen, caller: gateway.callers.row(of: caller) { slot.callerRow($0) }, by: -1)
-        gateway.callers.release(caller)
+        let client = clients.at(index)
+        slot.adjust(.streamsOpen, caller: client.pointee.exchange.callerRow, by: -1)
+        gateway.callers.release(client.pointee.exchange.caller)
+        client.pointee.exchange.caller = -1
     }
 
     /// Called by the sweep, a few times per second: a change shows within one.

@@ -84,6 +84,8 @@ struct Exchange: ~Copyable {
     /// Whose key the request showed, -1 where nobody's of ours, and the field that it stood in.
     var caller = -1
     var callerField = FieldName.other
+    /// Where its stream is counted, also when the caller has got another name since.
+    var callerRow = -1
     /// What the answer says to a page of another origin, and which that is.
     var grant = CORSPolicy.Grant.none
     var origin = ByteBuffer()
@@ -160,6 +162,7 @@ struct Exchange: ~Copyable {
         permit = nil
         caller = -1
         callerField = .other
+        callerRow = -1
         grant = .none
         origin.removeAll()
         isResolving = false

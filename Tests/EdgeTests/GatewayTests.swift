@@ -5,9 +5,9 @@ import EventLoop
 import Glibc
 import Inbound
 import Outbound
-import Telemetry
 import Testing
 
+@testable import Telemetry
 @testable import edge
 
 /// A port that refuses connections: bound, and not listened on.
@@ -380,6 +380,21 @@ extension Exchanges {
                 world.wait("answer \(number)") { client.received.count(of: "200 OK") == number }
             }
             world.wait("the captures") { world.captures.count == 2 }
+        @Test func `a caller that is named anew while a request is under way leaves no stream behind`() throws {
+            let world = try World { settings, _ in settings.keysFile = "/nowhere" }
+            keyed(world, [entry("alice")])
+            let client = try world.connect()
+            client.say(post("{}", "x-api-key: key-of-alice"))
+            let peer = try world.upstream(0)
+            world.wait("the request") { peer.ends(with: "{}") }
+            func streams() -> [UInt64] { (0..<2).map { world.slot.value(Rows.caller($0) + Rows.nameCells + CallerFigure.streamsOpen.rawValue) } }
+            #expect(streams() == [1, 0])
+            keyed(world, [CallerKeyEntry(name: "alicia", hash: hash("key-of-alice"), requestsPerMinute: nil, concurrentStreams: nil, created: "now")])
+            answer(world, client, peer)
+            #expect(streams() == [0, 0])
+            world.settle()
+        }
+
             #expect(world.captures.map(\.target) == ["/v1/chat/completions", "/v1/x"])
             world.settle()
         }
