@@ -16,8 +16,10 @@ extension Proxy {
             answer(index, 403, "{\"error\":\"pages of this origin are not allowed: see TRUTHTABLE_ALLOWED_ORIGINS\"}", close: false)
             return true
         }
-        // Any field may be sent: what it is worth is for the upstream to say.
-        let asked = requestHead.value(of: .accessControlRequestHeaders).map { "Access-Control-Allow-Headers: \(text($0))\r\n" } ?? ""
+        // Any field may be sent: what it is worth is for the upstream to say. Names are ASCII; what is none would grow as a text, over
+        // the room for a head.
+        let names = requestHead.value(of: .accessControlRequestHeaders).flatMap { range in bytes[range.lowerBound..<range.upperBound].allSatisfy { $0 < 0x80 } ? text(range) : nil }
+        let asked = names.map { "Access-Control-Allow-Headers: \($0)\r\n" } ?? ""
         answer(
             index, 204, "", fields: "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE\r\n\(asked)Access-Control-Max-Age: 600\r\nVary: Access-Control-Request-Headers\r\n",
             close: false)

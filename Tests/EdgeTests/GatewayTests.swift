@@ -400,3 +400,13 @@ extension Exchanges {
         }
     }
 }
+        @Test func `a question with names that are none is answered whole`() throws {
+            let world = try World { settings, _ in settings.allowedOrigins = AllowedOrigins("https://app.example") ?? .localOnly }
+            let client = try world.connect()
+            let beginning = "OPTIONS /v1/models HTTP/1.1\r\nHost: x\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: "
+            client.say(Array(beginning.utf8) + [UInt8](repeating: 0xFF, count: 60 << 10) + Array("\r\n\r\n".utf8))
+            world.wait("the answer") { client.ends(with: "\r\n\r\n") }
+            #expect(client.received.count(of: "HTTP/1.1 204 No Content\r\n") == 1 && client.received.count(of: "Allow-Headers") == 0)
+            world.settle()
+        }
+
