@@ -182,13 +182,13 @@ extension Proxy {
         exchangeDeadlines[index] = now &+ exchangeNanoseconds
         name(index, bytes)
         noteRequest(index, bytes)
-        if case .length(let count) = requestHead.framing {
-            if count > UInt64(settings.maxRequestBodyBytes) {
-                return answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
-            }
-            if count <= UInt64(following.count) { bodyAtHand = Int(count) }
-        }
+        var length: UInt64 = 0
+        if case .length(let count) = requestHead.framing { length = count }
+        if length <= UInt64(following.count) { bodyAtHand = Int(length) }
         if requestHead.contains(.origin), answerPreflight(index, bytes) { return }
+        guard length <= UInt64(settings.maxRequestBodyBytes) else {
+            return answer(index, 413, "{\"error\":\"request body over TRUTHTABLE_MAX_REQUEST_BODY\"}", close: true)
+        }
         if answerOwnPath(index, bytes) { return }
         guard admitCaller(index, bytes) else { return }
         beginTrace(index, bytes.bytes)

@@ -410,3 +410,15 @@ extension Exchanges {
             world.settle()
         }
 
+        @Test func `a page may read that its request was too large`() throws {
+            let world = try World { settings, _ in
+                settings.allowedOrigins = AllowedOrigins("https://app.example") ?? .localOnly
+                settings.maxRequestBodyBytes = 10
+            }
+            let client = try world.connect()
+            client.say(post("01234567890", "Origin: https://app.example"))
+            world.wait("the refusal") { client.ends(with: "TRUTHTABLE_MAX_REQUEST_BODY\"}") }
+            #expect(client.received.count(of: "HTTP/1.1 413 ") == 1 && client.received.count(of: "\r\nAccess-Control-Allow-Origin: https://app.example\r\n") == 1)
+            world.settle()
+        }
+
