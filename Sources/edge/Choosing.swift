@@ -144,7 +144,8 @@ extension Proxy {
             return true
         }
         upstreams.at(upstream).pointee.output.append(body)
-        if client.pointee.exchange.requestBody.isDone { requestEnded(index) }
+        // A chunked body without its end is still with those who called this, or with an outer call of it.
+        if client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.requestBodyIsChunked || client.pointee.exchange.lastChunkIsWritten { requestEnded(index) }
         if clients.find(UInt32(index), generation) != nil, client.pointee.exchange.upstream == upstream { flushUpstream(upstream) }
         return true
     }

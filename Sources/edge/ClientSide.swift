@@ -311,9 +311,17 @@ extension Proxy {
             return submit(index)
         }
         let upstream = client.pointee.exchange.upstream
-        guard upstream >= 0 else { return }  // waits for an address
+        let owesLastChunk = client.pointee.exchange.requestBodyIsChunked && !client.pointee.exchange.lastChunkIsWritten
+        guard upstream >= 0 else {
+            // It waits for an address, and so does the end of its body.
+            if client.pointee.exchange.isResolving, owesLastChunk {
+                client.pointee.exchange.lastChunkIsWritten = true
+                client.pointee.exchange.heldHead.append(UnsafeRawBufferPointer(start: Chunk.last.utf8Start, count: Chunk.last.utf8CodeUnitCount))
+            }
+            return
+        }
         clientDeadlines[index] = .max
-        if client.pointee.exchange.requestBodyIsChunked, !client.pointee.exchange.lastChunkIsWritten {
+        if owesLastChunk {
             client.pointee.exchange.lastChunkIsWritten = true
             guard appendUpstream(upstream, Chunk.last) else { return }
         }

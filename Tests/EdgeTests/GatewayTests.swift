@@ -33,6 +33,11 @@ private func upstream(_ port: UInt16, key: String? = nil, field: UpstreamKey.Fie
     return upstream
 }
 
+/// Connections to it fail at once: there is no TCP with many.
+private func unreachable(base: String = "") -> Upstream { Upstream(UpstreamURL(isTLS: false, host: "224.0.0.1", port: 1, basePath: base)) }
+
+private func named(_ host: String, _ port: UInt16) -> Upstream { Upstream(UpstreamURL(isTLS: false, host: host, port: Int(port), basePath: "")) }
+
 private func hash(_ key: String) -> [UInt8] { Array(key.utf8).withUnsafeBytes { CallerKey.Hash(of: $0).bytes } }
 
 extension Exchanges {
@@ -125,6 +130,44 @@ extension Exchanges {
             client.say(post())
             world.wait("the refusal") { client.ends(with: "{\"error\":\"upstream unavailable\"}") }
             #expect(client.received.count(of: "HTTP/1.1 502 Bad Gateway\r\n") == 1 && client.received.count(of: "\r\nX-Request-ID: t\r\n") == 1)
+            world.settle()
+        }
+
+        @Test func `a chunked body that waited for addresses goes to the third upstream as it is`() throws {
+            let names = Names()
+            let world = try World(names: names) { settings, port in
+                let routes = "model llama* => http://nowhere.test:1, http://224.0.0.1:1, http://127.0.0.1:\(port)"
+                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+            }
+            let body = "{\"model\":\"llama3\"}"
+            let client = try world.connect()
+            client.say(head("POST /a HTTP/1.1", "Host: x", "X-Request-ID: t", "Transfer-Encoding: chunked") + "\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n")
+            world.turns(5)
+            names.become(.failed("no such name"))
+            let peer = try world.upstream(0)
+            world.wait("the request") { peer.ends(with: "0\r\n\r\n") }
+            let messages = requests(peer.received)
+            #expect(messages.count == 1 && messages.first?.body == Array(body.utf8), "\(String(decoding: peer.received, as: UTF8.self))")
+            answer(world, client, peer)
+            world.settle()
+        }
+
+        @Test func `a chunked body that was held stands before its end, whichever upstream gets it`() throws {
+            let world = try World { settings, port in
+                let routes = "model llama* => http://224.0.0.1:1, http://127.0.0.1:\(port)"
+                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+            }
+            let body = "{\"model\":\"llama3\"}"
+            for number in 1...2 {
+                let client = try world.connect()
+                client.say(head("POST /a HTTP/1.1", "Host: x", "X-Request-ID: t", "Transfer-Encoding: chunked") + "\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n")
+                let peer = try world.upstream(0)
+                world.wait("request \(number)") { peer.received.count(of: "POST /a ") == number && peer.ends(with: "0\r\n\r\n") }
+                let messages = requests(peer.received)
+                #expect(messages.count == number && messages.last?.body == Array(body.utf8), "\(String(decoding: peer.received, as: UTF8.self))")
+                answer(world, client, peer)
+            }
+            #expect(world.slot.value(.upstreamFailovers) >= 1)
             world.settle()
         }
 
