@@ -35,7 +35,8 @@ extension Proxy {
         let method = client.pointee.exchange.method
         let isRepeatable = (method == .get || method == .head) && client.pointee.exchange.requestBody.isDone && !client.pointee.exchange.wantsTunnel
         guard connect(index) else {
-            if client.pointee.exchange.isResolving {
+            // Unless this upstream failed at once and it is another one, with a head of its own, whose addresses are waited for.
+            if client.pointee.exchange.isResolving, client.pointee.exchange.heldHead.isEmpty {
                 client.pointee.exchange.headLength = head.count
                 client.pointee.exchange.heldHead.append(head)
             }

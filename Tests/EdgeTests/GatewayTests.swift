@@ -133,6 +133,21 @@ extension Exchanges {
             world.settle()
         }
 
+        @Test(arguments: ["Content-Length: 3", "Transfer-Encoding: chunked"]) func `one head goes to an upstream whose addresses were waited for after another failed at once`(_ framing: String) throws {
+            let names = Names()
+            let world = try World(names: names) { settings, port in settings.upstreams = UpstreamList([unreachable(base: "/elsewhere"), unreachable(), named("later.test", port)]) }
+            let client = try world.connect()
+            client.say(head("POST /a HTTP/1.1", "Host: x", "X-Request-ID: t", framing) + (framing.contains("chunked") ? "3\r\nabc\r\n0\r\n\r\n" : "abc"))
+            world.turns(5)
+            names.become(.found(["127.0.0.1"]))
+            let peer = try world.upstream(0)
+            world.wait("the request") { peer.ends(with: "abc") || peer.ends(with: "0\r\n\r\n") }
+            let messages = requests(peer.received)
+            #expect(messages.count == 1 && messages.first?.body == Array("abc".utf8), "\(String(decoding: peer.received, as: UTF8.self))")
+            answer(world, client, peer)
+            world.settle()
+        }
+
         @Test func `a chunked body that waited for addresses goes to the third upstream as it is`() throws {
             let names = Names()
             let world = try World(names: names) { settings, port in
