@@ -458,7 +458,7 @@ extension Proxy {
         let client = clients.at(index)
         switch client.pointee.phase {
         case .exchange where client.pointee.exchange.isResolving:
-            client.pointee.exchange.isResolving = false
+            endResolving(index)
             fail(index, "no address of the upstream's host within TRUTHTABLE_CONNECT_TIMEOUT")
         case .head where !client.pointee.received.isEmpty && client.pointee.output.isEmpty && !client.pointee.closesAfterOutput:
             slot.add(.badRequests)

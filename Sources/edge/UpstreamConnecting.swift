@@ -143,13 +143,14 @@ extension Proxy {
     /// Look-ups have ended: exchanges that waited for them go on.
     mutating func resolved() {
         _ = resolver.finished(now: loop.now)
-        for target in targets {
+        for target in targets where !target.pointee.resolving.isEmpty {
+            // The end of another host's look-up is no more time for this one's.
+            if case .tcp(let host, _) = target.pointee.endpoint, case .pending = resolver.lookup(host, now: loop.now) { continue }
             let waiting = target.pointee.resolving
             target.pointee.resolving = []
-            for index in waiting where clients.isLive(index) && clients.at(index).pointee.exchange.isResolving {
+            for index in waiting where clients.isLive(index) && clients.at(index).pointee.exchange.isResolving && targets[clients.at(index).pointee.exchange.target] == target {
                 let client = clients.at(index)
-                client.pointee.exchange.isResolving = false
-                clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
+                endResolving(index)
                 guard client.pointee.phase == .exchange, connect(index, fresh: true) else { continue }
                 var head = ByteBuffer()
                 swap(&head, &client.pointee.exchange.heldHead)
@@ -162,6 +163,13 @@ extension Proxy {
                 if clients.isLive(index) { resume(index) }
             }
         }
+    }
+
+    /// It waits for no addresses any more: the limit of its body holds again.
+    mutating func endResolving(_ index: Int) {
+        let client = clients.at(index)
+        client.pointee.exchange.isResolving = false
+        clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
     }
 
     // MARK: Idle connections

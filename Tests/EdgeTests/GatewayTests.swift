@@ -133,6 +133,25 @@ extension Exchanges {
             world.settle()
         }
 
+        @Test func `a chunked body that was held stands before its end, whichever upstream gets it`() throws {
+            let world = try World { settings, port in
+                let routes = "model llama* => http://224.0.0.1:1, http://127.0.0.1:\(port)"
+                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+            }
+            let body = "{\"model\":\"llama3\"}"
+            for number in 1...2 {
+                let client = try world.connect()
+                client.say(head("POST /a HTTP/1.1", "Host: x", "X-Request-ID: t", "Transfer-Encoding: chunked") + "\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n")
+                let peer = try world.upstream(0)
+                world.wait("request \(number)") { peer.received.count(of: "POST /a ") == number && peer.ends(with: "0\r\n\r\n") }
+                let messages = requests(peer.received)
+                #expect(messages.count == number && messages.last?.body == Array(body.utf8), "\(String(decoding: peer.received, as: UTF8.self))")
+                answer(world, client, peer)
+            }
+            #expect(world.slot.value(.upstreamFailovers) >= 1)
+            world.settle()
+        }
+
         @Test(arguments: ["Content-Length: 3", "Transfer-Encoding: chunked"]) func `one head goes to an upstream whose addresses were waited for after another failed at once`(_ framing: String) throws {
             let names = Names()
             let world = try World(names: names) { settings, port in settings.upstreams = UpstreamList([unreachable(base: "/elsewhere"), unreachable(), named("later.test", port)]) }
@@ -167,22 +186,38 @@ extension Exchanges {
             world.settle()
         }
 
-        @Test func `a chunked body that was held stands before its end, whichever upstream gets it`() throws {
-            let world = try World { settings, port in
-                let routes = "model llama* => http://224.0.0.1:1, http://127.0.0.1:\(port)"
-                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+        @Test func `a client has its whole time for a body after a look-up took too long`() throws {
+            let names = Names()
+            defer { names.become(.failed("at last")) }
+            let world = try World(names: names) { settings, port in
+                settings.connectTimeout = .milliseconds(50)
+                settings.upstreams = UpstreamList([named("slow.test", 1), upstream(port)])
             }
-            let body = "{\"model\":\"llama3\"}"
-            for number in 1...2 {
-                let client = try world.connect()
-                client.say(head("POST /a HTTP/1.1", "Host: x", "X-Request-ID: t", "Transfer-Encoding: chunked") + "\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n")
-                let peer = try world.upstream(0)
-                world.wait("request \(number)") { peer.received.count(of: "POST /a ") == number && peer.ends(with: "0\r\n\r\n") }
-                let messages = requests(peer.received)
-                #expect(messages.count == number && messages.last?.body == Array(body.utf8), "\(String(decoding: peer.received, as: UTF8.self))")
-                answer(world, client, peer)
+            let client = try world.connect()
+            client.say(head("POST /a HTTP/1.1", "Host: x", "X-Request-ID: t", "Content-Length: 5") + "ab")
+            let peer = try world.upstream(0)
+            world.wait("the beginning") { peer.ends(with: "ab") }
+            world.turns()
+            #expect(client.received.isEmpty)
+            client.say("cde")
+            world.wait("the rest") { peer.ends(with: "abcde") }
+            answer(world, client, peer)
+            world.settle()
+        }
+
+        @Test func `look-ups of other hosts give no more time to one that hangs`() throws {
+            let names = Names()
+            defer { names.become(.failed("at last")) }
+            let world = try World(names: names) { settings, _ in
+                settings.connectTimeout = .milliseconds(100)
+                settings.upstreams = UpstreamList([named("slow.test", 1)])
             }
-            #expect(world.slot.value(.upstreamFailovers) >= 1)
+            let client = try world.connect()
+            client.say(post())
+            world.wait("the refusal") {
+                world.proxy.resolved()
+                return client.ends(with: "unavailable\"}")
+            }
             world.settle()
         }
 
@@ -345,6 +380,21 @@ extension Exchanges {
             world.settle()
         }
 
+        @Test func `a caller that is named anew while a request is under way leaves no stream behind`() throws {
+            let world = try World { settings, _ in settings.keysFile = "/nowhere" }
+            keyed(world, [entry("alice")])
+            let client = try world.connect()
+            client.say(post("{}", "x-api-key: key-of-alice"))
+            let peer = try world.upstream(0)
+            world.wait("the request") { peer.ends(with: "{}") }
+            func streams() -> [UInt64] { (0..<2).map { world.slot.value(Rows.caller($0) + Rows.nameCells + CallerFigure.streamsOpen.rawValue) } }
+            #expect(streams() == [1, 0])
+            keyed(world, [CallerKeyEntry(name: "alicia", hash: hash("key-of-alice"), requestsPerMinute: nil, concurrentStreams: nil, created: "now")])
+            answer(world, client, peer)
+            #expect(streams() == [0, 0])
+            world.settle()
+        }
+
         // MARK: Callers without keys
 
         @Test func `our key is spent for this machine only`() throws {
@@ -420,44 +470,6 @@ extension Exchanges {
             world.settle()
         }
 
-        // MARK: Captures
-
-        @Test func `only what the rules take is captured`() throws {
-            let world = try World { settings, _ in
-                settings.capturePaths = (try? Settings(pairs: [("TRUTHTABLE_CAPTURE_PATHS", "/v1/*,!/v1/files*")]).capturePaths) ?? .all
-                settings.optOutHeader = "X-No-Audit"
-            }
-            let client = try world.connect()
-            var number = 0
-            for request in [post(path: "/v1/files/1"), post(path: "/other"), post("{}", "x-no-audit: yes"), post("{}", "X-No-Audit: 0"), post(path: "/v1/x")] {
-                client.say(request)
-                let peer = try world.upstream(0)
-                number += 1
-                world.wait("request \(number)") { requests(peer.received).count == number && peer.ends(with: "{}") }
-                peer.say(ok)
-                world.wait("answer \(number)") { client.received.count(of: "200 OK") == number }
-            }
-            world.wait("the captures") { world.captures.count == 2 }
-        @Test func `a caller that is named anew while a request is under way leaves no stream behind`() throws {
-            let world = try World { settings, _ in settings.keysFile = "/nowhere" }
-            keyed(world, [entry("alice")])
-            let client = try world.connect()
-            client.say(post("{}", "x-api-key: key-of-alice"))
-            let peer = try world.upstream(0)
-            world.wait("the request") { peer.ends(with: "{}") }
-            func streams() -> [UInt64] { (0..<2).map { world.slot.value(Rows.caller($0) + Rows.nameCells + CallerFigure.streamsOpen.rawValue) } }
-            #expect(streams() == [1, 0])
-            keyed(world, [CallerKeyEntry(name: "alicia", hash: hash("key-of-alice"), requestsPerMinute: nil, concurrentStreams: nil, created: "now")])
-            answer(world, client, peer)
-            #expect(streams() == [0, 0])
-            world.settle()
-        }
-
-            #expect(world.captures.map(\.target) == ["/v1/chat/completions", "/v1/x"])
-            world.settle()
-        }
-    }
-}
         @Test func `a question with names that are none is answered whole`() throws {
             let world = try World { settings, _ in settings.allowedOrigins = AllowedOrigins("https://app.example") ?? .localOnly }
             let client = try world.connect()
@@ -480,3 +492,26 @@ extension Exchanges {
             world.settle()
         }
 
+        // MARK: Captures
+
+        @Test func `only what the rules take is captured`() throws {
+            let world = try World { settings, _ in
+                settings.capturePaths = (try? Settings(pairs: [("TRUTHTABLE_CAPTURE_PATHS", "/v1/*,!/v1/files*")]).capturePaths) ?? .all
+                settings.optOutHeader = "X-No-Audit"
+            }
+            let client = try world.connect()
+            var number = 0
+            for request in [post(path: "/v1/files/1"), post(path: "/other"), post("{}", "x-no-audit: yes"), post("{}", "X-No-Audit: 0"), post(path: "/v1/x")] {
+                client.say(request)
+                let peer = try world.upstream(0)
+                number += 1
+                world.wait("request \(number)") { requests(peer.received).count == number && peer.ends(with: "{}") }
+                peer.say(ok)
+                world.wait("answer \(number)") { client.received.count(of: "200 OK") == number }
+            }
+            world.wait("the captures") { world.captures.count == 2 }
+            #expect(world.captures.map(\.target) == ["/v1/chat/completions", "/v1/x"])
+            world.settle()
+        }
+    }
+}
