@@ -31,11 +31,13 @@ extension Proxy {
 
     private mutating func answerTest(_ index: Int, _ test: TestRequest) {
         let client = clients.at(index)
-        client.pointee.exchange.capture.mark(.testMode)
         let id = "chatcmpl-" + withRequestID(client) { String(decoding: $0, as: UTF8.self) }
         let created = wallClock.milliseconds(now) / 1000
         let body = test.stream ? test.streamedBody(id: id, created: created) : test.body(id: id, created: created)
-        client.pointee.exchange.capture.localAnswer(status: 200, contentType: test.contentType)
+        if client.pointee.exchange.capture.isActive {
+            client.pointee.exchange.capture.mark(.testMode)
+            client.pointee.exchange.capture.localAnswer(status: 200, contentType: test.contentType)
+        }
         client.pointee.exchange.firstByte = now
         writeAnswer(index, 200, body, type: test.contentType)
         finishLocalAnswer(index)

@@ -513,5 +513,24 @@ extension Exchanges {
             #expect(world.captures.map(\.target) == ["/v1/chat/completions", "/v1/x"])
             world.settle()
         }
+        @Test func `a test that is not captured leaves nothing in the next capture`() throws {
+            let world = try World { settings, _ in
+                settings.testMode = true
+                settings.optOutHeader = "X-No-Audit"
+            }
+            let client = try world.connect()
+            client.say(post("{\"test_response\":\"kept to myself\"}", "X-No-Audit: yes"))
+            world.wait("the test's answer") { client.received.count(of: "kept to myself") == 1 }
+            #expect(world.captureBytes == 0)
+            client.forget()
+            client.say(post())
+            let peer = try world.upstream(0)
+            world.wait("the request") { peer.ends(with: "{}") }
+            answer(world, client, peer)
+            world.wait("the capture") { world.captures.count == 1 }
+            #expect(world.captures.first?.responseBody == Array("{}".utf8))
+            world.settle()
+        }
+
     }
 }
