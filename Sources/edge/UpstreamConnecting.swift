@@ -92,6 +92,8 @@ extension Proxy {
                 return false
             }
         }
+        // Every upstream may have its idle connections, together more than there is room for.
+        if upstreams.count == upstreams.capacity { _ = dropIdle() }
         guard let (upstream, generation) = upstreams.insert(connection) else {
             close(number)
             fail(index, "no room for another connection to \(target.pointee.name)", isOurs: true)

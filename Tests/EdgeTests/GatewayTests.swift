@@ -302,6 +302,25 @@ extension Exchanges {
             world.settle()
         }
 
+        @Test func `idle connections to some upstreams make room for those to others`() throws {
+            let world = try World { settings, port in
+                settings.maxConnections = 2
+                settings.upstreamIdleConnections = 1
+                let routes = (0..<5).map { "/\($0) => http://127.0.0.1:\(port)/to-\($0)" }.joined(separator: ";")
+                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+            }
+            let client = try world.connect()
+            for number in 0..<5 {
+                client.forget()
+                client.say(post(path: "/\(number)"))
+                world.wait("request \(number)") { world.upstreams.contains { $0.received.count(of: "POST /to-\(number)/") == 1 && $0.ends(with: "{}") } || client.ends(with: "}") }
+                for peer in world.upstreams where peer.received.count(of: "POST /to-\(number)/") == 1 { peer.say(ok) }
+                world.wait("answer \(number)") { client.ends(with: "}") }
+                #expect(client.received.count(of: "200 OK") == 1, "\(number)")
+            }
+            world.settle()
+        }
+
         // MARK: Callers
 
         private func keyed(_ world: World, _ entries: [CallerKeyEntry]) { world.proxy.gateway.callers.replace(with: entries) }
@@ -494,25 +513,6 @@ extension Exchanges {
 
         // MARK: Captures
 
-        @Test func `only what the rules take is captured`() throws {
-            let world = try World { settings, _ in
-                settings.capturePaths = (try? Settings(pairs: [("TRUTHTABLE_CAPTURE_PATHS", "/v1/*,!/v1/files*")]).capturePaths) ?? .all
-                settings.optOutHeader = "X-No-Audit"
-            }
-            let client = try world.connect()
-            var number = 0
-            for request in [post(path: "/v1/files/1"), post(path: "/other"), post("{}", "x-no-audit: yes"), post("{}", "X-No-Audit: 0"), post(path: "/v1/x")] {
-                client.say(request)
-                let peer = try world.upstream(0)
-                number += 1
-                world.wait("request \(number)") { requests(peer.received).count == number && peer.ends(with: "{}") }
-                peer.say(ok)
-                world.wait("answer \(number)") { client.received.count(of: "200 OK") == number }
-            }
-            world.wait("the captures") { world.captures.count == 2 }
-            #expect(world.captures.map(\.target) == ["/v1/chat/completions", "/v1/x"])
-            world.settle()
-        }
         @Test func `a test that is not captured leaves nothing in the next capture`() throws {
             let world = try World { settings, _ in
                 settings.testMode = true
@@ -532,5 +532,24 @@ extension Exchanges {
             world.settle()
         }
 
+        @Test func `only what the rules take is captured`() throws {
+            let world = try World { settings, _ in
+                settings.capturePaths = (try? Settings(pairs: [("TRUTHTABLE_CAPTURE_PATHS", "/v1/*,!/v1/files*")]).capturePaths) ?? .all
+                settings.optOutHeader = "X-No-Audit"
+            }
+            let client = try world.connect()
+            var number = 0
+            for request in [post(path: "/v1/files/1"), post(path: "/other"), post("{}", "x-no-audit: yes"), post("{}", "X-No-Audit: 0"), post(path: "/v1/x")] {
+                client.say(request)
+                let peer = try world.upstream(0)
+                number += 1
+                world.wait("request \(number)") { requests(peer.received).count == number && peer.ends(with: "{}") }
+                peer.say(ok)
+                world.wait("answer \(number)") { client.received.count(of: "200 OK") == number }
+            }
+            world.wait("the captures") { world.captures.count == 2 }
+            #expect(world.captures.map(\.target) == ["/v1/chat/completions", "/v1/x"])
+            world.settle()
+        }
     }
 }
