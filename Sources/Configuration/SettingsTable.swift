@@ -94,7 +94,7 @@ package enum SettingsTable {
             "Longest wait for the addresses of the host of the upstream or an engine; then for a connection, TLS included"),
         Setting(
             "UPSTREAM_IDLE_CONNECTIONS", .count(\.upstreamIdleConnections, 0...65_536), [.edge],
-            "Idle connections to the upstream that each edge keeps"),
+            "Idle connections to each upstream that each edge keeps"),
         Setting(
             "UPSTREAM_IDLE_TIMEOUT", .duration(\.upstreamIdleTimeout, .milliseconds(100)...aDay), [.edge],
             "How long an idle connection to the upstream is kept"),
