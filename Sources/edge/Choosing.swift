@@ -61,6 +61,7 @@ extension Proxy {
             guard isWhole || client.pointee.exchange.heldBody.count > Self.testModeLimit else { return }
             if answerTestMode(index) { return }
         }
+        guard isWhole || client.pointee.exchange.heldLooks.isDue(at: client.pointee.exchange.heldBody.count) else { return }
         var position = 0
         guard (try? requestHead.parseRequest(client.pointee.exchange.heldHead.bytes.bytes, from: &position, limits: limits)) != nil,
             let list = chooseHeld(index, isWhole: isWhole)

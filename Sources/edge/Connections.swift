@@ -139,6 +139,7 @@ struct Exchange: ~Copyable {
     /// The body, held back until it is known who answers: test mode, or the upstream of a route by model.
     var heldBody = ByteBuffer()
     var isHeld = false
+    var heldLooks = HeldLooks()
     var heldHead = ByteBuffer()
 
     // Nanoseconds of the monotonic clock; 0 where it has not happened.
@@ -192,6 +193,7 @@ struct Exchange: ~Copyable {
         heldBody.removeAll()
         heldHead.removeAll()
         isHeld = false
+        heldLooks = HeldLooks()
         began = 0
         upstreamBegan = 0
         firstByte = 0

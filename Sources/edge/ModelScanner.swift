@@ -146,3 +146,15 @@ struct ModelScanner: ~Copyable {
         return position
     }
 }
+
+/// When a held body is looked at again: once it has doubled, or a request in many small pieces would be read through at each of them.
+struct HeldLooks {
+    private var next = 1
+
+    /// Whether a body of so many bytes is worth a look; the caller then takes one.
+    mutating func isDue(at count: Int) -> Bool {
+        guard count >= next else { return false }
+        next = min(count * 2, ModelScanner.limitBytes)
+        return true
+    }
+}

@@ -63,6 +63,15 @@ private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R 
 }
 
 @Suite struct ModelScannerTests {
+    @Test func `a body that comes byte by byte is not read through at each byte`() {
+        var looks = HeldLooks()
+        var read = 0
+        for count in 1...ModelScanner.limitBytes where looks.isDue(at: count) { read += count }
+        #expect(read <= 4 * ModelScanner.limitBytes, "each look costs what is there")
+        let isDecided = looks.isDue(at: ModelScanner.limitBytes)
+        #expect(isDecided, "at the limit there is nothing more to wait for")
+    }
+
     private static let cases: [(body: String, model: String?)] = [
         (#"{"model":"gpt-4o","messages":[]}"#, "gpt-4o"), (#" { "messages" : [ {"model":"no","content":"\"model\":\"no\""} ] , "model" : "yes" }"#, "yes"),
         ("\u{FEFF}{\"a\":{\"model\":\"no\"},\"model\":\"yes\"}", "yes"), (#"{"a":"model","model":"yes"}"#, "yes"), (#"{"model":"meta\/llama\\x"}"#, #"meta/llama\x"#),
