@@ -11,11 +11,11 @@ package struct CaptureDecoder {
     package static let answerLimitBytes = 1 << 20
     /// Work of one step, in bytes that are read: a few milliseconds. A body that is one text is read at once, as is the request;
     /// both are bounded by `ContentCoding.limitBytes`.
-    private static let stepBytes = 64 << 10
+    static let stepBytes = 64 << 10
     /// What a text costs beside its bytes.
     private static let textBytes = 256
     /// More than an exchange of words holds; a body beyond it is not read, and the context counts as partial.
-    private static let valueLimit = 50_000
+    static let valueLimit = 50_000
 
     private enum Phase { case unpacking, answer, request, prompt, context, done }
 
@@ -44,6 +44,9 @@ package struct CaptureDecoder {
         phase = response == nil ? .unpacking : .request
         if let response { self.response.add(response) }
     }
+
+    /// What the last step read, in bytes.
+    var workOfStep: Int { Self.stepBytes - left }
 
     /// Goes on for a bounded time; the case, or the reason for none, when all is done. After it, nil.
     package mutating func step() -> Decoded? {

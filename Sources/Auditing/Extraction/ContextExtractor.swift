@@ -131,7 +131,8 @@ struct ContextExtractor {
         isPartial = isPartial || scanner.isExhausted
         let splitter = DocumentSplitter(promptText)
         let documents = scanner.regions.flatMap { region in
-            splitter.passages(in: region).map { passage in
+            // One more than the limit says that there are more.
+            splitter.passages(in: region).prefix(Self.documentLimit + 1).map { passage in
                 ContextDocument(
                     id: passage.id, content: promptText.bytes.text(passage.range), source: passage.source, metadata: passage.metadata,
                     origin: .prompt, offset: passage.range.lowerBound)
@@ -144,12 +145,19 @@ struct ContextExtractor {
     }
 
     /// What a tool gave back: records of JSON, or a text with parts that are named, or one document.
-    private func toolDocuments(_ id: String, _ text: String) -> [ContextDocument] {
+    private mutating func toolDocuments(_ id: String, _ text: String) -> [ContextDocument] {
         let bytes = Array(text.utf8)
         let trimmed = bytes.trimmed(0..<bytes.count)
         guard let first = bytes[trimmed].first else { return [] }
-        if first == UInt8(ascii: "{") || first == UInt8(ascii: "["), let value = try? JSONValue(parsing: bytes.span) {
-            return Self.named(id, Records.documents(in: value, origin: .tool))
+        if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+            do throws(JSONError) {
+                return Self.named(id, Records.documents(in: try JSONValue(parsing: bytes.span, valueLimit: CaptureDecoder.valueLimit), origin: .tool))
+            } catch {
+                guard error != .tooManyValues else {
+                    isPartial = true
+                    return []
+                }
+            }
         }
         if ["error:", "error executing", "exception:", "traceback (most"].contains(where: { bytes.has($0, at: trimmed.lowerBound) }) { return [] }
         let promptText = PromptText(bytes)

@@ -133,6 +133,10 @@ struct DocumentSplitter {
         { passage.source = value }
     }
 
+    private static let headerWords: Set<String> = [
+        "document", "doc", "passage", "chunk", "source", "context", "article", "excerpt", "snippet", "result", "text", "reference",
+    ]
+
     /// `Document 1 (Title: …): text`, `Source 1:`; the words, the number, the title and where the text begins.
     static func header(_ text: PromptText, _ line: PromptText.Line) -> (number: String, title: String, start: Int)? {
         let bytes = text.bytes
@@ -142,8 +146,7 @@ struct DocumentSplitter {
         let wordStart = index
         while index < end, ASCII.isLetter(bytes[index]) { index += 1 }
         guard index > wordStart, index - wordStart <= 10,
-            ["document", "doc", "passage", "chunk", "source", "context", "article", "excerpt", "snippet", "result", "text", "reference"].contains(
-                bytes.lowercased(wordStart..<index))
+            headerWords.contains(bytes.lowercased(wordStart..<index))
         else { return nil }
         while index < end, ASCII.is(bytes[index], oneOf: " #") { index += 1 }
         let numberStart = index

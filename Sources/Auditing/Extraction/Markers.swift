@@ -66,18 +66,23 @@ enum Markers {
         instructionStarts.contains { bytes.has($0, at: offset) }
     }
 
-    /// Names of tags that hold documents, in whole or in part of the name.
-    static func isContextTag(_ name: String) -> Bool {
-        guard !isOtherTag(name) else { return false }
-        return ["context", "doc", "source", "passage", "chunk", "result", "knowledge", "article", "text", "content", "data", "reference", "transcript",
-            "email", "excerpt", "snippet", "information", "background", "evidence", "file", "page", "retriev", "record", "note", "material"]
-            .contains { name.contains($0) }
-    }
+    /// Parts of the names of tags that hold documents, and of tags that hold anything else.
+    private static let contextTagParts = [
+        "context", "doc", "source", "passage", "chunk", "result", "knowledge", "article", "text", "content", "data", "reference", "transcript",
+        "email", "excerpt", "snippet", "information", "background", "evidence", "file", "page", "retriev", "record", "note", "material",
+    ]
+    private static let otherTagParts = [
+        "instruct", "example", "query", "question", "format", "answer", "rule", "guideline", "metadata", "role", "task", "think", "history", "tool_use",
+    ]
 
-    /// Names of tags that hold anything but documents.
-    static func isOtherTag(_ name: String) -> Bool {
-        ["instruct", "example", "query", "question", "format", "answer", "rule", "guideline", "metadata", "role", "task", "think", "history", "tool_use"]
-            .contains { name.contains($0) }
+    static func isContextTag(_ name: String) -> Bool { !isOtherTag(name) && holds(name, contextTagParts) }
+
+    static func isOtherTag(_ name: String) -> Bool { holds(name, otherTagParts) }
+
+    /// In bytes: a text may have thousands of tags.
+    private static func holds(_ name: String, _ parts: [String]) -> Bool {
+        let bytes = Array(name.utf8)
+        return parts.contains { bytes.first($0, in: bytes.indices) != nil }
     }
 
     static func isQuestionTag(_ name: String) -> Bool {

@@ -16,6 +16,7 @@ struct Tags {
     private static let tagLimit = 5000
     private static let nameLimitBytes = 40
     private static let tagLimitBytes = 2000
+    private static let attributeLimit = 16
 
     private struct Tag {
         var name: String
@@ -111,7 +112,7 @@ struct Tags {
         var result: [String: String] = [:]
         let end = tag.range.upperBound - 1
         var index = tag.range.lowerBound + 1 + tag.name.utf8.count
-        while index < end, result.count < 16 {
+        for _ in 0..<Self.attributeLimit where index < end {
             while index < end, !ASCII.isWord(bytes[index]) { index += 1 }
             let nameStart = index
             while index < end, ASCII.isWord(bytes[index]) || bytes[index] == UInt8(ascii: "_") || bytes[index] == UInt8(ascii: "-") { index += 1 }

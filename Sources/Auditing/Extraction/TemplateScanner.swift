@@ -175,7 +175,9 @@ struct TemplateScanner {
 
     /// The words that the closing marker must repeat.
     static func openingMarker(_ text: PromptText, _ line: PromptText.Line) -> [String]? {
-        guard line.trimmed.count <= 60, let first = text.bytes[line.trimmed].first else { return nil }
+        guard line.trimmed.count <= 60, let first = text.bytes[line.trimmed].first,
+            first == UInt8(ascii: "[") || startsWord("begin", text, line) || startsWord("start", text, line)
+        else { return nil }
         var words = Markers.words(text.bytes, line.trimmed).flatMap { $0.split(separator: "_").map(String.init) }
         if words.first == "begin" || words.first == "start" {
             words.removeFirst()
@@ -186,8 +188,14 @@ struct TemplateScanner {
         return words
     }
 
+    /// Whether the first word of a line begins so: asked of every line, before its words are told apart.
+    private static func startsWord(_ word: String, _ text: PromptText, _ line: PromptText.Line) -> Bool {
+        guard let start = text.bytes[line.trimmed].firstIndex(where: ASCII.isWord) else { return false }
+        return text.bytes.has(word, at: start)
+    }
+
     static func isClosingMarker(_ text: PromptText, _ line: PromptText.Line, of name: [String]) -> Bool {
-        guard line.trimmed.count <= 66 else { return false }
+        guard line.trimmed.count <= 66, startsWord("end", text, line) else { return false }
         var words = Markers.words(text.bytes, line.trimmed).flatMap { $0.split(separator: "_").map(String.init) }
         guard words.first == "end" else { return false }
         words.removeFirst()
