@@ -216,17 +216,24 @@ package enum VerdictJSON {
         /// A string of at most `limit` bytes as they stand in the JSON; a longer one ends at a character.
         private mutating func cutString(_ text: String, _ limit: Int) {
             guard text.utf8.count > limit / 6 else { return writer.string(text) }  // an escape takes six bytes at most
+            var text = text
+            let end = text.withUTF8 { unsafe Self.end(of: $0, escapedWithin: limit) }
+            guard let end else { return writer.string(text) }
+            isCut = true
+            writer.string(text[..<text.utf8.index(text.startIndex, offsetBy: end)])
+        }
+
+        /// The last character's boundary at which a text is still short enough; nil if all of it is.
+        private static func end(of bytes: UnsafeBufferPointer<UInt8>, escapedWithin limit: Int) -> Int? {
             var size = 0
             var end = 0
-            for (offset, byte) in text.utf8.enumerated() {
+            for offset in bytes.indices {
+                let byte = unsafe bytes[offset]
                 if byte & 0xC0 != 0x80 { end = offset }
                 size += JSONWriter.escapedSize(of: byte)
-                if size > limit {
-                    isCut = true
-                    return writer.string(text[..<text.utf8.index(text.startIndex, offsetBy: end)])
-                }
+                if size > limit { return end }
             }
-            writer.string(text)
+            return nil
         }
 
         private mutating func null(_ name: String) {
@@ -243,20 +250,19 @@ struct UTF16Positions {
     private var positions: [Int: Int] = [:]
 
     init(of text: String, at offsets: [Int]) {
-        let wanted = Set(offsets).sorted()
-        var next = wanted.startIndex
-        var offset = 0
-        var units = 0
-        for byte in text.utf8 {
-            while next < wanted.endIndex, wanted[next] <= offset {
-                positions[wanted[next]] = units
-                next += 1
+        var text = text
+        text.withUTF8 { bytes in
+            var place = 0
+            var units = 0
+            for offset in offsets.sorted() {
+                while place < min(offset, bytes.count) {
+                    let byte = unsafe bytes[place]
+                    units += (byte & 0xC0 != 0x80 ? 1 : 0) + (byte >= 0xF0 ? 1 : 0)
+                    place += 1
+                }
+                positions[offset] = units
             }
-            if next == wanted.endIndex { return }
-            if byte & 0xC0 != 0x80 { units += byte >= 0xF0 ? 2 : 1 }
-            offset += 1
         }
-        for place in wanted[next...] { positions[place] = units }
     }
 
     subscript(offset: Int) -> Int { positions[offset] ?? 0 }
