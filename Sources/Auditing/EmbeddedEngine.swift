@@ -22,7 +22,7 @@ package struct EngineLimits: Sendable {
 /// Audits one case.
 package struct EmbeddedEngine: Sendable {
     package static let name = "embedded"
-    package static let version = "3"
+    package static let version = "4"
     /// The probability from which on it calls a claim supported.
     package static let threshold = Classifier.threshold
 
@@ -40,9 +40,13 @@ package struct EmbeddedEngine: Sendable {
     private let answer: [UInt8]
     private var phase = Phase.splitting
     private var work = 0
-    private var workOfStep = 0
+    private(set) var workOfStep = 0
 
     private var splitter: ClaimSplitter?
+    /// Of the answer; nil before it is known, and without words.
+    private var language: Language?
+    /// The verdict's sentence where the documents are in another language.
+    private var whyNothing: String?
     private var findings: [SelfFinding] = []
     private var claims: [Claim] = []
     private var omittedClaims = 0
@@ -110,7 +114,9 @@ package struct EmbeddedEngine: Sendable {
     private mutating func finish() -> AuditVerdict {
         phase = .done
         applyFindings()
-        return AuditVerdict(of: auditCase, claims: verdicts, omittedClaims: omittedClaims, engine: Self.name, engineVersion: Self.version)
+        var verdict = AuditVerdict(of: auditCase, claims: verdicts, omittedClaims: omittedClaims, engine: Self.name, engineVersion: Self.version)
+        if let whyNothing, verdict.verdictKind == .unverifiable, !claims.isEmpty { verdict.verdict = whyNothing }
+        return verdict
     }
 
     // MARK: Phases
@@ -134,13 +140,29 @@ package struct EmbeddedEngine: Sendable {
         let documents = isFound && !auditCase.contextIsPartial ? auditCase.documents.map(\.id) : nil
         findings = SelfChecks(answer, claims, documents: documents, isCut: auditCase.truncated).findings
         spend(answer.count * 2 + claims.count * 32)
-        guard !isFound else {
+        let foreign = isFound ? foreignLanguages() : nil
+        guard !isFound || foreign != nil else {
             phase = .indexing
             return
         }
-        let why = Self.whyUnverifiable(auditCase.contextState)
+        whyNothing = foreign.map { "No claim could be checked: the \($0)." }
+        let why = foreign.map { "The \($0): they cannot be compared." } ?? Self.whyUnverifiable(auditCase.contextState)
         verdicts = claims.map { unverifiable($0, why) }
         phase = .matching
+    }
+
+    /// What to say where no document is in the answer's language: "answer is in German, the documents are in English". nil if one is, or may be.
+    private mutating func foreignLanguages() -> String? {
+        language = Language.of(answer)
+        spend(Language.sampleBytes)
+        guard let language else { return nil }
+        var names: [String] = []
+        for document in auditCase.documents.prefix(limits.documents) where !document.isOpaque {
+            spend(Language.sampleBytes)
+            guard let other = Language.of(Array(document.content.utf8.prefix(Language.sampleBytes))), !other.isComparable(to: language) else { return nil }
+            if !names.contains(other.name) { names.append(other.name) }
+        }
+        return names.isEmpty ? nil : "answer is in \(language.name), the documents are in \(names.joined(separator: " and "))"
     }
 
     /// Puts the findings in the place of the verdicts of their claims; a line that is no claim becomes one.
@@ -198,7 +220,7 @@ package struct EmbeddedEngine: Sendable {
     }
 
     private mutating func match(_ claim: Claim) {
-        let text = ClaimText(answer, claim.range, wordLimit: limits.claimWords, index: index)
+        let text = ClaimText(answer, claim.range, wordLimit: limits.claimWords, readsAsEnglish: language?.readsAsEnglish ?? true, index: index)
         spend(claim.range.count * 2 + 200)
         guard text.totalWeight > 0 else {
             verdicts.append(unverifiable(claim, "It says nothing that could be looked up."))

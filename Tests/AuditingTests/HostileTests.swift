@@ -5,25 +5,33 @@ import Testing
 
 @testable import Auditing
 
-/// Steps of decoding and of the audit, and whether the capture was auditable.
-private func steps(_ capture: CapturedExchange) -> (decoding: Int, auditing: Int, verdict: AuditVerdict?) {
-    var decoder = CaptureDecoder(capture)
-    var decoding = 1
-    var decoded = decoder.step()
-    while decoded == nil, decoding < 100_000 {
-        decoded = decoder.step()
-        decoding += 1
+/// Steps of decoding and of the audit, the most work of one of each, and the verdict if the capture was auditable.
+private struct Steps {
+    var decoding = 0
+    var auditing = 0
+    var decodingWork = 0
+    var auditingWork = 0
+    var verdict: AuditVerdict?
+
+    init(_ capture: CapturedExchange) {
+        var decoder = CaptureDecoder(capture)
+        var decoded: Decoded?
+        while decoded == nil, decoding < 100_000 {
+            decoded = decoder.step()
+            decoding += 1
+            decodingWork = max(decodingWork, decoder.workOfStep)
+        }
+        guard case .auditable(let auditCase)? = decoded else { return }
+        var engine = EmbeddedEngine(auditCase)
+        while verdict == nil, auditing < 100_000 {
+            verdict = engine.step()
+            auditing += 1
+            auditingWork = max(auditingWork, engine.workOfStep)
+        }
     }
-    guard case .auditable(let auditCase)? = decoded else { return (decoding, 0, nil) }
-    var engine = EmbeddedEngine(auditCase)
-    var auditing = 1
-    var verdict = engine.step()
-    while verdict == nil, auditing < 100_000 {
-        verdict = engine.step()
-        auditing += 1
-    }
-    return (decoding, auditing, verdict)
 }
+
+private func steps(_ capture: CapturedExchange) -> Steps { Steps(capture) }
 
 private func chat(_ answer: String) -> String { #"{"choices":[{"index":0,"message":{"role":"assistant","content":"# + quoted(answer) + "}}]}" }
 
@@ -44,6 +52,9 @@ struct HostileTests {
         #expect(found.verdict != nil, "\(name)")
         #expect((found.verdict?.claims.count ?? 0) <= EngineLimits().claims * 2, "\(name)")
         #expect(found.auditing < 2000, "\(name): \(found.auditing) steps")
+        // The answer is held against itself at once; a claim or a document may add what `EngineLimits.stepWork` says.
+        let limits = EngineLimits()
+        #expect(found.auditingWork <= limits.stepWork * 6 + text.utf8.count * 2 + limits.claims * 32, "\(name): \(found.auditingWork)")
     }
 
     @Test func `hostile bodies end in a case or a reason`() {
@@ -51,11 +62,14 @@ struct HostileTests {
             ("deep", Self.request, String(repeating: "[", count: 200_000)), ("values", Self.request, "[" + String(repeating: "[],", count: 150_000) + "[]]"),
             ("tiny events", Self.request, String(repeating: "data: {}\n\n", count: 50_000)), ("comments", Self.request, String(repeating: ":\n", count: 200_000)),
             ("members", "{" + (0..<60_000).map { "\"a\($0)\":1" }.joined(separator: ",") + "}", #"{"answer":"It opened in 1964."}"#),
+            ("tags", #"{"messages":[{"role":"user","content":""# + String(repeating: "<doc>a b.</doc>", count: 30_000) + #""}]}"#, #"{"answer":"It opened in 1964."}"#),
             ("markers", #"{"messages":[{"role":"user","content":""# + String(repeating: "BEGIN X\\n", count: 50_000) + #""}]}"#, #"{"answer":"It opened in 1964."}"#),
         ]
         for (name, request, response) in rows {
             let found = steps(exchange(request, response))
             #expect(found.decoding < 1000, "\(name): \(found.decoding) steps")
+            // A body is parsed at once, a message is read twice; never more than that in one step.
+            #expect(found.decodingWork <= CaptureDecoder.stepBytes + 2 * max(request.utf8.count, response.utf8.count), "\(name): \(found.decodingWork)")
         }
     }
 
@@ -64,6 +78,19 @@ struct HostileTests {
         let found = try #require(auditCase(exchange(request, #"{"answer":"It opened in 1964."}"#)))
         #expect(found.documents.isEmpty)
         #expect(found.contextIsPartial)
+    }
+
+    @Test func `a tool's result of too many values is not read, and the context is partial`() throws {
+        let result = #"[{"text":"It opened in 1964."},["# + String(repeating: "[],", count: 60_000) + "[]]]"
+        let request = #"{"messages":[{"role":"user","content":"When?"},{"role":"tool","content":"# + quoted(result) + "}]}"
+        let found = try #require(auditCase(exchange(request, #"{"answer":"It opened in 1964."}"#)))
+        #expect(found.documents.isEmpty)
+        #expect(found.contextIsPartial)
+    }
+
+    @Test func `a response of too many values is not read`() {
+        let response = #"{"answer":"It opened in 1964.","x":["# + String(repeating: "[],", count: 60_000) + "[]]}"
+        #expect(skip(exchange(Self.request, response)) == .malformed)
     }
 
     @Test func `a long stream is read in many steps`() {

@@ -115,7 +115,7 @@ struct ClaimSplitter {
         guard let first = bytes[range].first, let last = bytes[range].last else { return false }
         let isHeading = first == UInt8(ascii: "#")
         let isTableRule = bytes[range].allSatisfy { ASCII.is($0, oneOf: "|-:+ =*_") }
-        guard !isHeading, !isTableRule, last != UInt8(ascii: "?"), last != UInt8(ascii: ":") else { return false }
+        guard !isHeading, !isTableRule, last != UInt8(ascii: ":"), !Sentences.isQuestion(bytes, range) else { return false }
         let initial = Int(ASCII.lowered(first)) - Int(UInt8(ascii: "a"))
         guard !remarksByLetter.indices.contains(initial) || !remarksByLetter[initial].contains(where: { bytes.has($0, at: range.lowerBound) && endsWord(bytes, range.lowerBound + $0.utf8.count) }) else { return false }
         guard !abstains(bytes, range) else { return false }

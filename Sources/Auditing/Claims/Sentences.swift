@@ -17,9 +17,9 @@ enum Sentences {
             start = end
         }
         while result.count < limit {
-            // Letters and spaces end nothing.
+            // Letters and spaces end nothing; stops that are not of ASCII begin with bytes from 0xD8 on.
             let near = min(range.upperBound, start + limitBytes)
-            while index < near, bytes[index] == 0x20 || bytes[index] &- 0x40 < 0xA0 { index += 1 }
+            while index < near, bytes[index] == 0x20 || bytes[index] &- 0x40 < 0x98 { index += 1 }
             guard index < range.upperBound else { break }
             let byte = bytes[index]
             if byte == 0x0A {
@@ -33,7 +33,7 @@ enum Sentences {
                 end(at: boundary > start ? boundary : index)
                 index = max(index, start)
             }
-            if byte == UInt8(ascii: ".") || byte == UInt8(ascii: "!") || byte == UInt8(ascii: "?") || byte == 0xE3 || byte == 0xEF,
+            if byte == UInt8(ascii: ".") || byte == UInt8(ascii: "!") || byte == UInt8(ascii: "?") || byte >= 0xD8,
                 let next = stop(bytes, at: index, start: start, before: range.upperBound)
             {
                 end(at: next)
@@ -128,27 +128,61 @@ enum Sentences {
         switch bytes[index] {
         case UInt8(ascii: "!"), UInt8(ascii: "?"): break
         case UInt8(ascii: "."):
-            if isAbbreviation(bytes, at: index, start: start) { return nil }
-        case 0xE3 where index + 2 < end && bytes[index + 1] == 0x80 && bytes[index + 2] == 0x82: return index + 3  // 。
-        case 0xEF where index + 2 < end && bytes[index + 1] == 0xBC && (bytes[index + 2] == 0x81 || bytes[index + 2] == 0x9F): return index + 3  // ！？
-        default: return nil
+            if isAbbreviation(bytes, at: index, start: start, before: end) { return nil }
+        default:
+            guard let length = wideStop(bytes, at: index, before: end) else { return nil }
+            next = index + length
         }
-        while next < min(end, index + 8), ASCII.is(bytes[next], oneOf: ".!?\"')]*_") || isClosingQuote(bytes, at: next, before: end) {
-            next += bytes[next] == 0xE2 ? 3 : 1
-        }
+        while next < min(end, index + 12), let length = closing(bytes, at: next, before: end) { next += length }
         next = min(next, end)
         // Citations, ` [1][doc2]`, belong to the sentence before them.
         while let citation = citation(bytes, at: next, before: end) { next = citation }
         guard next < end else { return end }
+        // Scripts without spaces need none after their stops.
+        if bytes[index] >= 0xE3 { return next }
         guard ASCII.isSpace(bytes[next]) else { return nil }
         var following = next
         while following < end, bytes[following] == 0x20 { following += 1 }
-        if following < end, ASCII.isLower(bytes[following]), bytes[index] == UInt8(ascii: ".") { return nil }
+        if following < end, isLower(bytes, at: following, before: end), bytes[index] == UInt8(ascii: ".") { return nil }
         return next
     }
 
-    private static func isClosingQuote(_ bytes: [UInt8], at index: Int, before end: Int) -> Bool {
-        index + 2 < end && bytes[index] == 0xE2 && bytes[index + 1] == 0x80 && (bytes[index + 2] == 0x9D || bytes[index + 2] == 0x99)
+    /// The bytes of a stop that is not of ASCII: `。！？`, of Indic scripts `।॥`, of Arabic `؟` and Urdu `۔`.
+    private static func wideStop(_ bytes: [UInt8], at index: Int, before end: Int) -> Int? {
+        guard index + 1 < end else { return nil }
+        let third = index + 2 < end ? bytes[index + 2] : 0
+        return switch (bytes[index], bytes[index + 1], third) {
+        case (0xE3, 0x80, 0x82), (0xEF, 0xBC, 0x81), (0xEF, 0xBC, 0x9F), (0xE0, 0xA5, 0xA4), (0xE0, 0xA5, 0xA5): 3
+        case (0xD8, 0x9F, _), (0xDB, 0x94, _): 2
+        default: nil
+        }
+    }
+
+    /// Whether a sentence ends with a question mark of any script.
+    static func isQuestion(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        let last = range.upperBound
+        return ["?", "？", "؟"].contains { last - $0.utf8.count >= range.lowerBound && bytes[(last - $0.utf8.count)..<last].elementsEqual($0.utf8) }
+    }
+
+    /// The bytes of a sign that closes what a sentence ends with; a space may stand before `»`.
+    private static func closing(_ bytes: [UInt8], at index: Int, before end: Int) -> Int? {
+        if ASCII.is(bytes[index], oneOf: ".!?\"')]*_") { return 1 }
+        if bytes[index] == 0x20 || bytes[index] == 0xC2 {
+            let space = bytes[index] == 0x20 ? 1 : index + 1 < end && bytes[index + 1] == 0xA0 ? 2 : 0
+            return index + space + 1 < end && bytes[index + space] == 0xC2 && bytes[index + space + 1] == 0xBB ? space + 2 : nil
+        }
+        guard bytes[index] >= 0xE2, index + 2 < end else { return nil }
+        return switch (bytes[index], bytes[index + 1], bytes[index + 2]) {
+        case (0xE2, 0x80, 0x9D), (0xE2, 0x80, 0x99), (0xE3, 0x80, 0x8D), (0xE3, 0x80, 0x8F), (0xEF, 0xBC, 0x89), (0xEF, 0xBC, 0x81), (0xEF, 0xBC, 0x9F): 3
+        default: nil
+        }
+    }
+
+    /// A small letter of Latin, Greek or Cyrillic.
+    private static func isLower(_ bytes: [UInt8], at index: Int, before end: Int) -> Bool {
+        guard bytes[index] >= 0x80 else { return ASCII.isLower(bytes[index]) }
+        guard index + 1 < end, bytes[index] & 0xE0 == 0xC0, let scalar = Unicode.Scalar(UInt32(bytes[index] & 0x1F) << 6 | UInt32(bytes[index + 1] & 0x3F)) else { return false }
+        return scalar.properties.isLowercase
     }
 
     /// The end of `[1]`, `[doc1]`, `[1, 2]` with a space before it, perhaps.
@@ -171,20 +205,29 @@ enum Sentences {
         """
         mr mrs ms dr prof st jr sr vs etc eg ie e.g i.e no nos fig figs vol pp ed eds al inc ltd co corp approx ca cf jan feb mar apr jun jul aug sep sept oct nov dec
         gen col capt lt sgt rev hon dept est min max sec art mt ft u.s u.k u.n a.m p.m z.b d.h bzw nr str bd
+        mio mrd vgl ggf evtl inkl hrsg sra srta dra mme mlle
         """)
     private static let no = Tokenizer.hash("no".utf8)
+    /// What follows an ordinal number in German: `3. Mai`, `19. Jahrhundert`.
+    private static let afterOrdinals = Tokenizer.forms("januar februar marz april mai juni juli august september oktober november dezember jahrhundert jahrhunderts jh jahrtausend")
 
     /// Whether the word before a full stop is an abbreviation or a single capital, as in names.
-    private static func isAbbreviation(_ bytes: [UInt8], at stop: Int, start: Int) -> Bool {
+    private static func isAbbreviation(_ bytes: [UInt8], at stop: Int, start: Int, before end: Int) -> Bool {
         var wordStart = stop
         while wordStart > start, stop - wordStart < 12, ASCII.isLetter(bytes[wordStart - 1]) || bytes[wordStart - 1] == UInt8(ascii: ".") { wordStart -= 1 }
         guard wordStart < stop else {
             // A list's number, `1. text`, is no sentence.
             var digit = stop
             while digit > start, stop - digit < 4, ASCII.isDigit(bytes[digit - 1]) { digit -= 1 }
+            if (1...2).contains(stop - digit), stop + 1 < end, bytes[stop + 1] == 0x20, !bytes[start..<digit].isEmpty {
+                var scanner = TokenScanner(bytes, span(stop + 1, min(end, stop + 24)))
+                if let next = scanner.next(), afterOrdinals.contains(next.exact) { return true }
+            }
             return digit < stop && stop - digit < 4 && bytes[start..<digit].suffix(80).allSatisfy { ASCII.isSpace($0) || $0 == UInt8(ascii: ">") }
         }
         if stop - wordStart == 1, ASCII.isUpper(bytes[wordStart]) { return true }
+        // `z. B.`, `d. h.`: letters with stops, and spaces between them.
+        if stop - wordStart == 1, stop + 3 < end, bytes[stop + 1] == 0x20, ASCII.isLetter(bytes[stop + 2]), bytes[stop + 3] == UInt8(ascii: ".") { return true }
         var hash = Tokenizer.emptyHash
         for place in wordStart..<stop { hash = (hash ^ UInt64(ASCII.lowered(bytes[place]))) &* Tokenizer.hashPrime }
         let word = Tokenizer.folded(hash)

@@ -140,6 +140,7 @@ struct ClaimFeatures {
             self[.numberElsewhere] = min(2, numbers.elsewhere)
             mismatches += numbers.mismatches
         }
+        guard claim.readsAsEnglish else { return }
         let names = finder.names()
         self[.nameReplaced] = min(2, names.replaced)
         self[.nameAbsent] = min(3, names.absent)

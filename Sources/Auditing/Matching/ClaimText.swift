@@ -28,6 +28,8 @@ struct ClaimText {
 
     let bytes: [UInt8]
     let range: Range<Int>
+    /// Denials, opposites, names by their capitals and the signs in numbers can be read.
+    let readsAsEnglish: Bool
     private(set) var tokens: [Token]
     private(set) var words: [ClaimWord] = []
     /// Words of the documents that relate to words of the claim.
@@ -41,9 +43,10 @@ struct ClaimText {
     private(set) var quantities: [Quantity]
     private(set) var totalWeight = 0.0
 
-    init(_ bytes: [UInt8], _ range: Range<Int>, wordLimit: Int, index: EvidenceIndex) {
+    init(_ bytes: [UInt8], _ range: Range<Int>, wordLimit: Int, readsAsEnglish: Bool, index: EvidenceIndex) {
         self.bytes = bytes
         self.range = range
+        self.readsAsEnglish = readsAsEnglish
         tokens = Tokenizer.tokens(of: bytes, range, limit: Self.tokenLimit)
         wordOf = [Int8](repeating: -1, count: tokens.count)
         quantities = Quantities.all(in: bytes, tokens)

@@ -82,7 +82,9 @@ struct MismatchFinder {
                 let isOfUnit = rival.kind == .plain || rival.kind == .money("€") || rival.kind == .money("$") || rival.kind == .money("£")
                 return (rival: rival, strength: max(isOfUnit ? Self.unitStrength : 0, fit(of: quantity.token, at: rival.token)))
             }.max { $0.strength < $1.strength }
-            if let best, !isAnywhere {
+            // Elsewhere a comma may be a decimal point: numbers that are written with either cannot be told to differ.
+            let isPlain = claim.readsAsEnglish || ![said, best.map { text.text($0.rival.range) } ?? ""].contains { $0.contains { $0 == "," || $0 == "." } }
+            if let best, !isAnywhere, isPlain {
                 findings.replaced += 1
                 findings.mismatches.append(Mismatch(kind: .numberReplaced, said: said, found: text.text(best.rival.range), strength: best.strength))
             } else {
