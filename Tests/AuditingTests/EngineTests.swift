@@ -43,6 +43,16 @@ struct EngineTests {
         #expect(verdict?.claims.map(\.verdict) == [row.verdict], "\(row.claim): \(verdict?.claims.first?.reasoning ?? "")")
     }
 
+    /// A name that the documents hold beside the same words; a part of the name that stands there; a capital that begins a sentence.
+    @Test(arguments: [
+        ("In 1570 potatoes from Peru were first introduced to Spain.", "In 1570 potatoes from Peru were first introduced to Europe.", "Potatoes from Peru were first introduced to Spain."),
+        ("The canal was opened by John Hale.", "The canal was opened by Mayor John Hale.", "Later it was extended by Mayor Ada Brook."),
+        ("Canal traffic grew in 1990.", "Reading traffic grew in 1990 along the canal.", "It fell later."),
+    ]) func `what only looks like a name in the place of another is no contradiction`(_ claim: String, _ first: String, _ second: String) {
+        let verdict = audit(auditCase(answer: claim, documents: [first, second]))
+        #expect(verdict?.claims.map(\.verdict) != [.contradicted], "\(verdict?.claims.first?.reasoning ?? "")")
+    }
+
     @Test func `a contradiction says what the document says`() {
         let verdict = audit(auditCase(answer: "The Harlow footbridge opened in May 1968.", documents: [repairs, bridge]))
         #expect(verdict?.claims.first?.reasoning == "The answer says 1968, document 2 says 1964.")
@@ -94,6 +104,14 @@ struct EngineTests {
         ("The lamp is red. Is it? Here is more:\nThe door is blue.", ["The lamp is red.", "The door is blue."]),
         ("橋は1964年に開通した。長さは182メートルです。", ["橋は1964年に開通した。", "長さは182メートルです。"]),
         ("<think>It may be red.</think>The lamp is blue.", ["The lamp is blue."]),
+        ("Er kam am 3. Mai 1921, d. h. im 20. Jahrhundert, zur Welt. Es kostete z. B. 3,5 Mio. Euro. Nr. 3. Er ging.", ["Er kam am 3. Mai 1921, d. h. im 20. Jahrhundert, zur Welt.", "Es kostete z. B. 3,5 Mio. Euro.", "Nr. 3.", "Er ging."]),
+        ("« Il a trois travées. » Le pont est né en 1921 ! M. Dupont est mort.", ["« Il a trois travées. »", "Le pont est né en 1921 !", "M. Dupont est mort."]),
+        ("¿Cuánto mide? Mide 182 metros. ¡Tiene tres vanos! La Sra. Pérez nació en Toledo.", ["Mide 182 metros.", "¡Tiene tres vanos!", "La Sra. Pérez nació en Toledo."]),
+        ("桥长182米！它有多长？“有三跨。”翻修费用为350万欧元。", ["桥长182米！", "“有三跨。”", "翻修费用为350万欧元。"]),
+        ("「三つの径間があります。」改修費は350万ユーロでした。", ["「三つの径間があります。」", "改修費は350万ユーロでした。"]),
+        ("ما هو طوله؟ يبلغ طوله 182 مترا. ولد كريم في القاهرة.", ["يبلغ طوله 182 مترا.", "ولد كريم في القاهرة."]),
+        ("Мост открыли в 1964 г. в городе. Его длина 182 м.", ["Мост открыли в 1964 г. в городе.", "Его длина 182 м."]),
+        ("पुल 1964 में खुला। इसकी लंबाई 182 मीटर है।", ["पुल 1964 में खुला।", "इसकी लंबाई 182 मीटर है।"]),
     ]
 
     @Test(arguments: sentences.indices) func `claims are sentences with their offsets`(_ index: Int) {

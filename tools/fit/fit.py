@@ -16,7 +16,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-HIDDEN, MEMBERS, STEPS, RATE, DECAY = 8, 3, 500, 0.05, 1e-4
+HIDDEN, MEMBERS, STEPS, RATE, DECAY = 4, 6, 500, 0.05, 1e-4
 FOLDS = 5
 
 

@@ -285,15 +285,22 @@ struct MismatchFinder {
             best = Mismatch(kind: .nameReplaced, said: claim.bytes.text(tokens[place].range), found: text(at: other), strength: strength)
         }
         for place in tokens.indices where tokens[place].isCapitalised && claim.wordOf[place] >= 0 && !tokens[place].isNumber {
+            guard place > 0 || !isCommon(claim.words[Int(claim.wordOf[place])].lexicon) else { continue }
             if place > 0, !isPartOfName(place - 1), alignment.partner[place - 1] >= 0 {
                 var (mine, other) = (place, alignment.partner[place - 1] + 1)
                 while mine < tokens.count, other < alignment.window.count, isPartOfName(mine), tokens[mine].stem == token(at: other).stem { (mine, other) = (mine + 1, other + 1) }
-                if mine < tokens.count, isPartOfName(mine), isRival(mine, other, beside: alignment.partner[place - 1]) { consider(mine, other, run(endingAt: place - 1)) }
+                if mine < tokens.count, isPartOfName(mine), isRival(mine, other, beside: alignment.partner[place - 1]) {
+                    let run = run(endingAt: place - 1)
+                    if !isRepeated(mine, words: run + mine - place, step: -1) { consider(mine, other, run) }
+                }
             }
             if place + 1 < tokens.count, !isPartOfName(place + 1), alignment.partner[place + 1] > 0 {
                 var (mine, other) = (place, alignment.partner[place + 1] - 1)
                 while mine >= 0, other >= 0, isPartOfName(mine), tokens[mine].stem == token(at: other).stem { (mine, other) = (mine - 1, other - 1) }
-                if mine >= 0, isPartOfName(mine), isRival(mine, other, beside: alignment.partner[place + 1]) { consider(mine, other, run(startingAt: place + 1)) }
+                if mine >= 0, isPartOfName(mine), isRival(mine, other, beside: alignment.partner[place + 1]) {
+                    let run = run(startingAt: place + 1)
+                    if !isRepeated(mine, words: run + place - mine, step: 1) { consider(mine, other, run) }
+                }
             }
         }
         return best
@@ -306,8 +313,46 @@ struct MismatchFinder {
         guard (0..<alignment.window.count).contains(other), isSameSentence(other, anchor), !alignment.isPartner[other] else { return false }
         let rival = token(at: other)
         guard rival.isCapitalised, !rival.isStop, !rival.isNumber, rival.range.count > 1, !Quantities.isMonth(rival), rival.stem != tokens[place].stem else { return false }
+        let number = alignment.window.lowerBound + other
+        let sentence = index.sentences[Int(index.sentenceOf[number])].tokens
+        guard number > sentence.lowerBound || !isCommon(index.lexiconWord(index.wordAt[number])) else { return false }
+        // Another part of the same name.
+        var end = number
+        while end < sentence.upperBound, index.tokens[end].isCapitalised {
+            if index.tokens[end].stem == tokens[place].stem { return false }
+            end += 1
+        }
+        var start = number
+        while start > sentence.lowerBound, index.tokens[start - 1].isCapitalised {
+            start -= 1
+            if index.tokens[start].stem == tokens[place].stem { return false }
+        }
         let word = claim.words[Int(claim.wordOf[place])]
+        let document = index.texts[index.sentences[Int(index.sentenceOf[number])].document]
+        guard !Self.contains(claim.bytes, tokens[place].range, document, rival.range) else { return false }
         return word.token.range.count > 1 && !claim.related[word.akin].contains(index.wordAt[alignment.window.lowerBound + other])
+    }
+
+    /// Whether one word is the beginning or the end of the other: `TiO` and `TiO2`, or two words that lost the space between them.
+    private static func contains(_ one: [UInt8], _ mine: Range<Int>, _ other: [UInt8], _ theirs: Range<Int>) -> Bool {
+        let count = min(mine.count, theirs.count)
+        guard count > 2 else { return false }
+        return one[mine].prefix(count).elementsEqual(other[theirs].prefix(count)) || one[mine].suffix(count).elementsEqual(other[theirs].suffix(count))
+    }
+
+    /// A word of running text, whose capital says no more than that it begins its sentence.
+    private func isCommon(_ word: LexiconWord?) -> Bool { (word?.commonness ?? 0) > 0 }
+
+    /// Whether the documents hold a name beside the same words as the claim, somewhere.
+    private func isRepeated(_ place: Int, words: Int, step: Int) -> Bool {
+        let word = Int(claim.wordOf[place])
+        return match.hits.contains { hit in
+            guard hit.word == word, hit.isExact else { return false }
+            return (1...max(1, words)).allSatisfy { distance in
+                let (mine, other) = (place + distance * step, hit.place + distance * step)
+                return tokens.indices.contains(mine) && index.tokens.indices.contains(other) && tokens[mine].stem == index.tokens[other].stem
+            }
+        }
     }
 
     /// How many words up to a place are partners of neighbours.
