@@ -17,12 +17,16 @@ if [ ! -f "$suite/ready" ]; then
 fi
 work=$(mktemp -d)
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-env TRUTHTABLE_PORT=0 TRUTHTABLE_WS_PORT="$port" TRUTHTABLE_RUNTIME_DIR="$work/run" TRUTHTABLE_UPSTREAM_URL=http://127.0.0.1:9 TRUTHTABLE_WS_ECHO=1 \
+env -u TRUTHTABLE_BUILD TRUTHTABLE_PORT=0 TRUTHTABLE_WS_PORT="$port" TRUTHTABLE_RUNTIME_DIR="$work/run" TRUTHTABLE_UPSTREAM_URL=http://127.0.0.1:9 TRUTHTABLE_WS_ECHO=1 \
     TRUTHTABLE_LOG_LEVEL=warn "$build/truthtable" run 2>"$work/log" &
 product=$!
 trap 'kill "$product"; wait "$product" || true; rm -rf "$work"' EXIT
 for _ in $(seq 100); do
     curl -sf "http://127.0.0.1:$port/health" >/dev/null && break
+    kill -0 "$product" 2>/dev/null || {
+        cat "$work/log" >&2
+        exit 1
+    }
     sleep 0.1
 done
 "$suite/venv/bin/python" Tests/Clients/conformance.py "$suite/autobahntestsuite-25.10.1/autobahntestsuite" "ws://127.0.0.1:$port/ws-echo" "$@"
