@@ -34,7 +34,7 @@ extension Proxy {
             sink.appendGrant(grant, origin: client.pointee.exchange.origin.bytes.bytes)
             sink.append(
                 grant == .originWithCredentials
-                    ? "Access-Control-Expose-Headers: X-Request-ID, X-TruthTable-Request-ID, Retry-After, RateLimit, RateLimit-Policy\r\n"
+                    ? "Access-Control-Expose-Headers: X-Request-ID, X-TruthTable-Request-ID, X-TruthTable-Audit-Id, X-TruthTable-Overhead-Ms, X-TruthTable-Upstream, Retry-After, RateLimit, RateLimit-Policy\r\n"
                     : "Access-Control-Expose-Headers: *\r\n")
         }
         // What a cache keeps of it must not become another page's.

@@ -486,6 +486,11 @@ extension Exchanges {
             let said = String(decoding: client.received, as: UTF8.self)
             #expect(said.contains("\r\nAccess-Control-Allow-Origin: https://app.example\r\n") && !said.contains("Allow-Origin: *") && !said.contains("Expose-Headers: x\r\n"))
             #expect(said.contains("\r\nVary: Accept\r\n") && said.contains("\r\nVary: Origin\r\n"))
+            let exposed = said.split(separator: "\r\n").first { $0.hasPrefix("Access-Control-Expose-Headers:") } ?? ""
+            for field in said.split(separator: "\r\n").filter({ $0.hasPrefix("X-") }) {
+                let name = field.prefix { $0 != ":" }
+                #expect(exposed.contains(name), "a page that asked must be able to read it")
+            }
             world.settle()
         }
 
