@@ -170,7 +170,6 @@ extension Proxy {
         slot.add(.requests)
         client.pointee.hasAsked = true
         client.pointee.phase = .exchange
-        client.pointee.exchange.reset()
         client.pointee.exchange.began = now
         client.pointee.exchange.method = requestHead.method
         client.pointee.exchange.isHTTP10 = requestHead.version == .http10
@@ -201,10 +200,7 @@ extension Proxy {
     mutating func beginUnparsed(_ index: Int) {
         let client = clients.at(index)
         client.pointee.phase = .exchange
-        client.pointee.exchange.reset()
         client.pointee.exchange.began = now
-        client.pointee.exchange.method = .other
-        client.pointee.exchange.isHTTP10 = false
         nameAnew(client)
     }
 
@@ -476,6 +472,7 @@ extension Proxy {
         case .exchange, .tunnel: clientGone(index)
         }
     }
+
     /// The exchange has used up its whole time.
     mutating func exchangeTimedOut(_ index: Int) {
         let client = clients.at(index)

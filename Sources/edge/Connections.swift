@@ -154,7 +154,7 @@ struct Exchange: ~Copyable {
         capture = CaptureWriter(in: capturePool)
     }
 
-    /// Ready for the next request; memory that it holds goes back.
+    /// Ready for the next request, for which nothing else is cleared; memory that it holds goes back. Called where an exchange ends.
     mutating func reset() {
         upstream = -1
         target = 0
@@ -166,6 +166,8 @@ struct Exchange: ~Copyable {
         callerRow = -1
         grant = .none
         origin.removeAll()
+        method = .other
+        isHTTP10 = false
         isResolving = false
         keepAlive = false
         wantsTunnel = false
