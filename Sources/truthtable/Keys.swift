@@ -77,10 +77,15 @@ enum Keys {
         let hash = hash(which)
         try CallerKeyFile.change(file) { entries throws(CallerKeyFile.Flaw) in
             let rest = entries.filter { $0.name != which && $0.hash != hash }
-            guard rest.count < entries.count else { throw CallerKeyFile.Flaw("there is no such key: `truthtable keys list` shows the names") }
+            guard rest.count < entries.count else { throw CallerKeyFile.Flaw(isDamaged(which) ? "this key was damaged on its way: copy it again, or give its name" : "there is no such key: `truthtable keys list` shows the names") }
             return rest
         }
         return .clean
+    }
+
+    /// Begins as a key does, and its checksum is wrong.
+    private static func isDamaged(_ text: String) -> Bool {
+        text.hasPrefix(CallerKey.prefix) && !Array(text.utf8).withUnsafeBytes { CallerKey.isWellFormed($0) }
     }
 
     private static func list(_ entries: [CallerKeyEntry], asJSON: Bool) -> ExitCode {
