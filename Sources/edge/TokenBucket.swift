@@ -35,10 +35,4 @@ struct TokenBucket {
         let room = interval &* limit
         return due > room ? due - room : 0
     }
-
-    func remaining(_ now: UInt64) -> UInt64 {
-        let used = max(fullAt, now) &- now
-        let room = interval &* limit
-        return used >= room ? 0 : (room - used) / interval
-    }
 }

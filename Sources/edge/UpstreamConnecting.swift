@@ -66,7 +66,7 @@ extension Proxy {
         return false
     }
 
-    /// Closes the idle connection that was used longest ago; false when there is none.
+    /// Closes an idle connection, of the first upstream that has any the one used longest ago; false when there is none.
     private mutating func dropIdle() -> Bool {
         for target in targets where !target.pointee.idle.isEmpty {
             freeUpstream(target.pointee.idle.removeFirst())
