@@ -122,8 +122,8 @@ class Bench:
             f.write(open(cert).read() + open(key).read())
         return cert, key, both
 
-    def product(self, name, upstream, **settings):
-        """The product with these settings besides those of every measure."""
+    def product(self, name, upstream, role="edge", **settings):
+        """The product with these settings besides those of every measure; the process that does the work is that of `role`."""
         port, ws, build = free_port(), free_port(), self.options.build
         env = {"PATH": os.environ["PATH"], "TRUTHTABLE_PORT": str(port), "TRUTHTABLE_WS_PORT": str(ws), "TRUTHTABLE_LOG_LEVEL": "error",
                "TRUTHTABLE_UPSTREAM_URL": f"http://127.0.0.1:{upstream}", "TRUTHTABLE_RUNTIME_DIR": f"{self.work}/{ws}",
@@ -135,7 +135,7 @@ class Bench:
             processes = json.loads(out.stdout)["processes"] if out.returncode == 0 else []
             return processes if processes and all(p["state"] == "ready" for p in processes) else None
         processes = wait_for(ready, "the product's start")
-        return Peer(name, port, next(p["pid"] for p in processes if p["role"] == "edge"), [p["pid"] for p in processes])
+        return Peer(name, port, next(p["pid"] for p in processes if p["role"] == role), [p["pid"] for p in processes])
 
     def peers(self, upstream, with_captures_off=False, certificate=None):
         cert, key, both = certificate or ("", "", "")

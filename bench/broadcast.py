@@ -21,18 +21,10 @@ class Sender:
 
 
 class Ours:
-    def __init__(self, bench, free_port, wait_for, children, clients):
-        port, self.port = free_port(), free_port()
-        env = {"PATH": os.environ["PATH"], "TRUTHTABLE_PORT": str(port), "TRUTHTABLE_WS_PORT": str(self.port), "TRUTHTABLE_LOG_LEVEL": "error",
-               "TRUTHTABLE_UPSTREAM_URL": "http://127.0.0.1:9", "TRUTHTABLE_RUNTIME_DIR": f"{bench.work}/{port}", "TRUTHTABLE_TEST_MODE": "1",
-               "TRUTHTABLE_AUDITOR_COUNT": "1", "TRUTHTABLE_MAX_CONNECTIONS": str(clients + 100)}
-        bench.start([f"{bench.options.build}/truthtable", "run"], env=env, cwd=bench.work)
-        def ready():
-            out = subprocess.run([f"{bench.options.build}/truthtable", "status", "--json"], env=env, cwd=bench.work, capture_output=True, text=True)
-            processes = json.loads(out.stdout)["processes"] if out.returncode == 0 else []
-            return processes if processes and all(p["state"] == "ready" for p in processes) else None
-        self.pid = next(p["pid"] for p in wait_for(ready, "the product's start") if p["role"] == "broadcaster")
-        self.url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    def __init__(self, bench, port, clients):
+        self.port = port
+        product = bench.product("ours", 9, role="broadcaster", ws_port=str(port), test_mode="1", max_connections=str(clients + 100))
+        self.pid, self.url = product.pid, f"http://127.0.0.1:{product.port}/v1/chat/completions"
 
     def tell(self):
         body = {"model": "bench", "messages": [{"role": "user", "content": "How long is the bridge?"}], "test_response": CLAIM * 4}
@@ -80,7 +72,7 @@ def measure(bench, tools, sender, clients, stalled=0):
 
 def run(bench, tools):
     subprocess.run(["cc", "-O2", "-o", f"{bench.work}/listeners", f"{HERE}/listeners.c"], check=True)
-    ours = Ours(bench, tools.free_port, tools.wait_for, tools.children, 10_000)
+    ours = Ours(bench, tools.free_port(), 10_000)
     length = ours.event_bytes()
     text = "!" + "x" * length
     senders = [Sender("ours", ours.port, ours.pid, ours.tell)]
@@ -113,4 +105,3 @@ def run(bench, tools):
             # Sockets' memory is reused from round to round: the first round tells what a client takes.
             print(f"| {clients}{' and 1 stalled' if stalled else ''} | {sender.name} | {median['us']:.2f} ({min(cpu):.2f} to {max(cpu):.2f}) | {ratio} | {median['rate']:.0f} | "
                   f"{median['p50']:.1f}, {median['p99']:.1f}, {median['max']:.1f} | {values[0]['bytes']:.0f} |", flush=True)
-    return senders

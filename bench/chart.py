@@ -10,8 +10,8 @@ import html, json, re, statistics, sys
 ROWS = [  # measure, as bench.py names its file, and how people call it
     ("cpu", "1 KB, 64 connections"), ("growth-1-1", "1 KB, 1 connection"), ("growth-1000-1", "1 KB, 1,000 connections"),
     ("growth-64-16", "16 KB, 64 connections"), ("growth-64-64", "64 KB, 64 connections"),
-    ("growth-64-256", "256 KB, 64 connections"), ("streams", "500 streams, per event"), ("tls-keepalive", "TLS, keep-alive"),
-    ("tls-full", "TLS, new handshake"), ("tls-resumed", "TLS, resumed handshake"),
+    ("growth-64-256", "256 KB, 64 connections"), ("streams", "500 streams, per event"), ("tls-1", "TLS, 1 KB, kept connections"),
+    ("tls-64", "TLS, 64 KB, kept connections"), ("tls-full", "TLS, new handshake"), ("tls-resumed", "TLS, resumed handshake"),
 ]
 PROXIES = [("ours", "TruthTable, captures on", "#2563eb"), ("ours, captures off", "TruthTable, captures off", "#93b4f5"), ("HAProxy", "HAProxy", "#9ca3af"), ("nginx", "nginx", "#d1d5db")]
 BAR, GAP, LEFT, SCALE = 13, 14, 190, 330  # SCALE: pixels of 1.0
