@@ -7,7 +7,7 @@
 package enum UpstreamFigure: Int, CaseIterable, Sendable {
     case requests, faults, breakerOpenings, breakerState
 
-    var definition: (family: String, isGauge: Bool, help: String) {
+    package var definition: (family: String, isGauge: Bool, help: String) {
         switch self {
         case .requests: ("upstream_requests", false, "Requests that were given to an upstream")
         case .faults: ("upstream_faults", false, "Requests that an upstream failed: no connection, no answer, a broken one, or 502, 503, 504")
@@ -21,7 +21,7 @@ package enum UpstreamFigure: Int, CaseIterable, Sendable {
 package enum CallerFigure: Int, CaseIterable, Sendable {
     case requests, rateLimited, streamsLimited, streamsOpen
 
-    var definition: (family: String, isGauge: Bool, help: String) {
+    package var definition: (family: String, isGauge: Bool, help: String) {
         switch self {
         case .requests: ("key_requests", false, "Requests with a key of ours that were let through")
         case .rateLimited: ("key_rate_limited", false, "Requests answered by 429 because the minute's were used up")

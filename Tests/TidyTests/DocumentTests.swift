@@ -39,6 +39,12 @@ private let updateCommand = "TRUTHTABLE_UPDATE_DOCS=1 swift test --filter TidyTe
     }
     for gauge in Gauge.allCases { row(gauge.definition.family, "gauge", [gauge.definition]) }
     for histogram in Histogram.allCases { row(histogram.definition.family, "histogram", [histogram.definition]) }
+    for (label, figures) in [("upstream", UpstreamFigure.allCases.map(\.definition)), ("key", CallerFigure.allCases.map(\.definition))] {
+        for figure in figures {
+            let (name, type) = figure.isGauge ? (figure.family, "gauge") : (figure.family + "_total", "counter")
+            table += "| `truthtable_\(name)` | \(type) | edge | `\(label)` | \(figure.help) |\n"
+        }
+    }
     table += "| `truthtable_process_start_time_seconds` | gauge | every process | | When the process started, in Unix time |\n\n"
     try checkGenerated("metrics", of: "docs/METRICS.md", table)
 }
