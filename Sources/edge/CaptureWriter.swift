@@ -147,7 +147,7 @@ struct CaptureWriter: ~Copyable {
         bytes.withUnsafeBytes { appendRequest($0) }
     }
 
-    /// Path and query, values of secret-looking parameters replaced; cut where the field for its length ends.
+    /// Path and query, values of secret-looking parameters replaced; cut at 64 KiB.
     private mutating func appendTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction) -> Int {
         let before = request.count
         let count = appendWholeTarget(parsed, bytes, secrets)

@@ -114,7 +114,7 @@ private struct Written {
         #expect(small.usedBytes == 0)
     }
 
-    /// The longest target that settings allow is longer than the frame's field for its length, and redaction makes it grow.
+    /// The longest target that settings allow is longer than what a capture keeps of one, and redaction makes it grow.
     @Test(arguments: [100, 60_000, 65_534, 65_535, 65_536, 100_000]) func `a target is cut, not wrapped`(_ length: Int) throws {
         for parameter in ["a=b&", "key=&"] {
             let query = String(String(repeating: parameter, count: length / parameter.utf8.count + 1).prefix(length))
