@@ -90,17 +90,17 @@ class Load:
                 task.add_done_callback(tasks.discard)
             else:
                 self.late += 1
-            next_at += 1 / self.rate
+            next_at += 1 / self.rate  # the pace is the load itself: nothing is waited for
             await asyncio.sleep(max(0, next_at - time.monotonic()))
         await asyncio.gather(*tasks, *workers)
         for _, writer in self._idle:
             writer.close()
 
     async def _flow(self, number):
-        await asyncio.sleep(number * 0.05)
+        await asyncio.sleep(number * 0.05)  # so that streams do not go in step
         while not self._stop.is_set():
             if not await self._ask(self.flows[number % len(self.flows)], False):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # a client's rest after a failure, which is counted
 
     async def _ask(self, body, is_short):
         self._number += 1
