@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import h11
 import httptools
-import pytest
 from product import Product, ending
-from wire import Malformed, Wire
+from wire import Upstream
 
 SEED = int(os.environ.get("TRUTHTABLE_SEED") or random.randrange(1 << 32))
 MUTATED = 1800
@@ -214,25 +213,16 @@ def mutated(data, dice):
     return bytes(data)
 
 
-class Judge:
-    """An upstream that answers what h11 reads, and has every connection read by llhttp as well. Clients are told apart by their address."""
+class Judge(Upstream):
+    """Answers what h11 reads, and has every connection read by llhttp as well. Clients are told apart by their address."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.lock = threading.Lock()
-        self.seen, self.violations = {}, []
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.seen = {}
+        super().__init__()
 
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
-    def serve(self, connection):
+    def _serve(self, wire):
+        connection = wire.socket
         raw = b""
         answered = []
 
@@ -247,7 +237,6 @@ class Judge:
 
         first, second = H11(answer), Llhttp()
         try:
-            connection.settimeout(30)
             while data := connection.recv(65536):
                 raw += data
                 second.feed(data)
@@ -262,9 +251,6 @@ class Judge:
         if first.error or second.error or not same:
             with self.lock:
                 self.violations.append((first.error, second.error, raw[-3000:]))
-
-    def close(self):
-        self.listener.close()
 
 
 def address_of(number):
@@ -367,41 +353,18 @@ GOOD_ANSWERS = [
 ]
 
 
-class Liar:
-    """An upstream that says to `/lie/N` what row N of a list is, and then ends or waits; all else it answers with the target."""
+def lying(answers):
+    """Says to `/lie/N` what row N of a list is, and then ends or waits; all else it answers with the target."""
 
-    def __init__(self, answers):
-        self.answers = answers
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
+    def answer(wire, request):
+        kind, _, number = request.target[1:].partition("/")
+        if kind == "lie":
+            wire.send(answers[int(number)])
+            return int(number) % 2 == 0
+        body = request.target.encode()
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(Wire(connection, 30),), daemon=True).start()
-
-    def serve(self, wire):
-        try:
-            while message := wire.request():
-                kind, _, number = message.target[1:].partition("/")
-                if kind == "lie":
-                    wire.send(self.answers[int(number)])
-                    if int(number) % 2:
-                        break
-                else:
-                    body = message.target.encode()
-                    wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-        except (OSError, EOFError, Malformed):
-            pass
-        finally:
-            wire.close()
-
-    def close(self):
-        self.listener.close()
+    return answer
 
 
 def answers_by_h11(heard, requests):
@@ -453,7 +416,7 @@ def test_no_malformed_answer_reaches_a_client():
     print(f"seed {SEED}")
     table = list(hostile_answers())
     answers = table + mutations(table, GOOD_ANSWERS, MUTATED, dice)
-    liar = Liar(answers)
+    liar = Upstream(lying(answers))
     with ending(Product(liar.url, breaker_faults=0, **LIMITS)) as product:
 
         def ask(number):
@@ -477,5 +440,6 @@ def test_no_malformed_answer_reaches_a_client():
             refused += bool(found) and found[0][0] == 502
         print(f"{len(answers)} answers, {refused} refused")
         assert len(answers) >= 2000 and refused > 500
+        assert liar.violations == []
         assert product.get("/health").status == 200
     liar.close()

@@ -8,6 +8,7 @@ import pytest
 from websockets.sync.client import connect
 
 from product import questions, wait_until
+from wire import Upstream
 
 QUESTION = questions()[0]["request"]
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -16,32 +17,15 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 @pytest.fixture
 def echo():
     """An upstream that answers with the fields it was sent, as a chat completion."""
-    import http.server
-    import threading
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(wire, request):
+        choice = {"index": 0, "message": {"role": "assistant", "content": "The tower is tall."}}
+        body = json.dumps({"choices": [choice], "fields": request.fields}).encode()
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            answer = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "The tower is tall."}}], "fields": list(self.headers.items())}
-            body = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    upstream = Upstream(answer)
+    yield upstream.url
+    upstream.close()
 
 
 def ask(product, **fields):
