@@ -27,7 +27,8 @@ def executable(name):
 
 
 def wait_until(condition, limit=10.0, what="the condition", pause=0.01):
-    """The first true value of `condition()`. The only place where tests wait for something to become true."""
+    """The first true value of `condition()`. The only place where tests wait for something to become true; it is polled, as files and
+    other processes tell nobody when they change."""
     deadline = time.monotonic() + limit
     while True:
         value = condition()
@@ -246,6 +247,12 @@ class Product(Process):
 
     def metrics(self):
         return self.get("/metrics").body.decode()
+
+    def figure(self, name, **labels):
+        """The sum of a metric over all processes, of the samples with these labels; a metric that is none is an error."""
+        samples = [match for match in re.finditer(r"^truthtable_(\w+)\{(.*)\} (\S+)$", self.metrics(), re.M) if match[1] == name]
+        assert samples, f"there is no metric {name}"
+        return sum(float(match[3]) for match in samples if all(f'{label}="{value}"' in match[2] for label, value in labels.items()))
 
     # Its processes
 

@@ -3,16 +3,15 @@
 import json
 import re
 import signal
-import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
 
 from product import Mock, ending, wait_until
+from wire import Upstream
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -21,42 +20,10 @@ def ask(product, body=None, path="/v1/chat/completions", limit=10.0, **fields):
     return httpx.post(product.url + path, json=body or CHAT, headers={name.replace("_", "-"): value for name, value in fields.items()}, timeout=limit)
 
 
-def figure(product, name, **labels):
-    """The sum of a metric over the edges, of the samples with these labels."""
-    total = 0.0
-    for line in product.metrics().splitlines():
-        match = re.fullmatch(r"truthtable_(\w+)\{(.*)\} (\S+)", line)
-        if match and match[1] == name and all(f'{label}="{value}"' in match[2] for label, value in labels.items()):
-            total += float(match[3])
-    return total
-
-
 @pytest.fixture
 def mocks():
     with ExitStack() as stack:
         yield lambda *options: stack.enter_context(ending(Mock(*options)))
-
-
-@contextmanager
-def listener(answer):
-    """A server that gives each connection to `answer`, in a thread."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen(64)
-
-        def serve():
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                threading.Thread(target=answer, args=(connection,), daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
 
 
 # Upstreams that fail
@@ -75,45 +42,41 @@ def test_a_killed_upstream_is_passed_by_and_used_again(start, mocks):
     one.wait()
     # Nothing could be sent to the dead one: all requests are answered, and soon without asking it.
     assert {said() for _ in range(12)} == {22}
-    wait_until(lambda: figure(product, "upstream_breaker_openings_total", upstream=one.url) >= 1, what="the breaker's opening")
-    assert figure(product, "upstream_faults_total", upstream=two.url) == 0
-    assert figure(product, "responses_total", **{"class": "5xx"}) == 0
+    wait_until(lambda: product.figure("upstream_breaker_openings_total", upstream=one.url) >= 1, what="the breaker's opening")
+    assert product.figure("upstream_faults_total", upstream=two.url) == 0
+    assert product.figure("responses_total", **{"class": "5xx"}) == 0
     mocks("--port", str(port), "--size", "33")
     wait_until(lambda: said() == 33, what="the upstream to be used again")
-    wait_until(lambda: figure(product, "upstream_breaker_state", upstream=one.url) == 0, what="the breaker's closing")
+    wait_until(lambda: product.figure("upstream_breaker_state", upstream=one.url) == 0, what="the breaker's closing")
     assert product.wait_logged("Upstream is left alone") and product.wait_logged("Upstream is used again")
 
 
 def test_garbage_and_silence_open_the_breaker(start):
-    def garbage(connection):
-        with connection:
-            connection.recv(65536)
-            connection.sendall(b"\x00\x01 this is no HTTP\r\n\r\n")
+    def silence(wire, request):
+        wire.rest()
+        return False
 
-    def silence(connection):
-        while connection.recv(65536):
-            pass
-
-    for answer, cause in ((garbage, "malformed answer"), (silence, "no answer within")):
-        with listener(answer) as url:
+    for answer, cause in ((b"\x00\x01 this is no HTTP\r\n\r\n", "malformed answer"), (silence, "no answer within")):
+        with closing(Upstream(answer)) as upstream:
+            url = upstream.url
             product = start(url, breaker_faults=2, breaker_open_time="60s", upstream_timeout="300ms")
             for _ in range(2):
                 refused = ask(product, X_Request_ID="mine")
                 assert (refused.status_code, refused.json(), refused.headers["x-request-id"]) == (502, {"error": "upstream unavailable"}, "mine")
             assert product.wait_logged("Upstream failed", "/v1/chat/completions", cause)
-            wait_until(lambda: figure(product, "upstream_breaker_state", upstream=url) == 2, what="the open breaker")
-            asked = figure(product, "upstream_requests_total", upstream=url)
+            wait_until(lambda: product.figure("upstream_breaker_state", upstream=url) == 2, what="the open breaker")
+            asked = product.figure("upstream_requests_total", upstream=url)
             assert ask(product).status_code == 502
-            assert figure(product, "upstream_requests_total", upstream=url) == asked == 2
+            assert product.figure("upstream_requests_total", upstream=url) == asked == 2
             assert product.wait_logged("left alone after its faults")
 
 
 def test_what_was_sent_goes_to_nobody_else(start, mocks):
-    with listener(lambda connection: (connection.recv(65536), connection.close())) as url:
-        product = start(f"{url}, {mocks().url}", breaker_faults=0)
+    with closing(Upstream(lambda wire, request: False)) as upstream:
+        product = start(f"{upstream.url}, {mocks().url}", breaker_faults=0)
         codes = [ask(product).status_code for _ in range(4)]
         assert sorted(codes) == [200, 200, 502, 502]
-        assert figure(product, "upstream_failovers_total") == 0
+        assert product.figure("upstream_failovers_total") == 0
 
 
 def test_clients_that_leave_are_no_faults(start, mock):
@@ -121,39 +84,28 @@ def test_clients_that_leave_are_no_faults(start, mock):
     for _ in range(4):
         with pytest.raises(httpx.ReadTimeout):
             ask(product, CHAT | {"mock": {"delay_ms": 5000}}, limit=0.1)
-    wait_until(lambda: figure(product, "client_aborts_total") == 4, what="the clients' ends")
+    wait_until(lambda: product.figure("client_aborts_total") == 4, what="the clients' ends")
     assert ask(product).status_code == 200
-    assert figure(product, "upstream_faults_total") == 0
+    assert product.figure("upstream_faults_total") == 0
 
 
 # Routes and keys of upstreams
 
 
 def test_routes_and_injected_keys(start, mocks):
-    seen = {}
-
-    def upstream(name):
-        def answer(connection):
-            with connection:
-                data = b""
-                while b"\r\n\r\n" not in data:
-                    data += connection.recv(65536)
-                seen[name] = data.split(b"\r\n\r\n")[0].decode().lower()
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
-
-        return listener(answer)
-
-    with upstream("default") as default, upstream("path") as path, upstream("model") as model:
-        routes = f"/v1/messages => {path} key=value:path-secret key-field=x-api-key; model llama* => {model}/base"
-        product = start(f"{default} key=value:default-secret", routes=routes, access_log="-", log_level="debug")
+    with closing(Upstream()) as default, closing(Upstream()) as path, closing(Upstream()) as model:
+        routes = f"/v1/messages => {path.url} key=value:path-secret key-field=x-api-key; model llama* => {model.url}/base"
+        product = start(f"{default.url} key=value:default-secret", routes=routes, access_log="-", log_level="debug")
         ask(product, Authorization="Bearer callers")
         ask(product, path="/v1/messages", Authorization="Bearer callers")
         ask(product, {"messages": [{"role": "user", "content": "x" * 9000}], "model": "llama3"}, Authorization="Bearer callers")
-        assert "authorization: bearer default-secret" in seen["default"]
-        assert "x-api-key: path-secret" in seen["path"] and "bearer" not in seen["path"] and "default-secret" not in seen["path"]
+        (by_default,), (by_path,), (by_model,) = default.requests, path.requests, model.requests
+        assert by_default.value("Authorization") == "Bearer default-secret"
+        assert by_path.value("X-API-Key") == "path-secret" and by_path.value("Authorization") is None
         # Its upstream gets no key of ours: the caller's own passes through.
-        assert seen["model"].startswith("post /base/v1/chat/completions ") and "authorization: bearer callers" in seen["model"]
-        assert not any("callers" in seen[name] for name in ("default", "path"))
+        assert by_model.start.startswith(b"POST /base/v1/chat/completions ") and by_model.value("Authorization") == "Bearer callers"
+        assert not any("callers" in value or "default-secret" in value for _, value in by_path.fields)
+        assert not any("callers" in value for _, value in by_default.fields)
         product.wait_at_rest()
         everything = product.log + product.metrics() + json.dumps(product.stats()) + json.dumps(product.status())
         assert "default-secret" not in everything and "path-secret" not in everything
@@ -191,7 +143,7 @@ def test_keys_are_made_used_and_revoked_while_it_runs(keyed):
     assert refused.status_code == 401 and refused.json()["error"]["code"] == "missing_api_key" and refused.headers["www-authenticate"] == "Bearer"
     assert ask(keyed, x_api_key=key).status_code == 200
     assert keyed.wait_logged('"key":"alice"')
-    assert figure(keyed, "key_requests_total", key="alice") >= 2
+    assert keyed.figure("key_requests_total", key="alice") >= 2
     assert json.loads(keyed.command("keys", "list", "--json").stdout)[0]["name"] == "alice"
     assert keyed.command("keys", "revoke", "alice").returncode == 0
     wait_until(lambda: ask(keyed, Authorization=f"Bearer {key}").status_code == 401, what="the revocation")
@@ -229,8 +181,8 @@ def test_a_thousand_keys_at_their_limits_admit_exactly_what_is_allowed(start, tm
         assert admitted == keys
     else:  # a slow machine: nobody got more than what came back meanwhile
         assert all(keys[name] <= count <= keys[name] * (1 + took / 60) + 1 for name, count in admitted.items())
-    assert figure(product, "key_requests_total") == sum(admitted.values())
-    assert figure(product, "key_rate_limited_total") == 4000 - sum(admitted.values())
+    assert product.figure("key_requests_total") == sum(admitted.values())
+    assert product.figure("key_rate_limited_total") == 4000 - sum(admitted.values())
     assert len(re.findall(r"^truthtable_key_requests_total\{", product.metrics(), re.M)) == 65
 
 
@@ -242,7 +194,7 @@ def test_concurrent_streams_are_limited_and_given_back(keyed):
         codes = [answer.status_code for answer in pool.map(lambda _: ask(keyed, slow, x_api_key=key), range(8))]
     assert sorted(codes) == [200] * 2 + [429] * 6
     assert ask(keyed, x_api_key=key).status_code == 200
-    wait_until(lambda: figure(keyed, "key_streams_open", key="bob") == 0, what="all streams to be over")
+    wait_until(lambda: keyed.figure("key_streams_open", key="bob") == 0, what="all streams to be over")
 
 
 def test_pages_ask_beforehand_and_read_what_they_may(start):

@@ -27,11 +27,6 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def metric(product, name):
-    """A count, over all processes."""
-    return sum(float(line.rsplit(" ", 1)[1]) for line in product.metrics().splitlines() if line.startswith(f"truthtable_{name}_total"))
-
-
 # Descriptors.
 
 
@@ -44,7 +39,7 @@ def test_out_of_descriptors_it_sheds_recovers_and_never_spins(start, upstream):
     resource.prlimit(edge, resource.RLIMIT_NOFILE, (used + 9, limit[1]))
     clients = [connect(product.port) for _ in range(40)]
     before = cpu_seconds(edge)
-    stays(lambda: True, 1.0)
+    stays(lambda: product.pids("edge") == [edge], 1.0, "the edge's process")
     assert cpu_seconds(edge) - before < 0.3, "it spins"
     # Those that were let in are answered, if not by the upstream: there is no descriptor for it.
     clients[0].send(get())
@@ -53,7 +48,7 @@ def test_out_of_descriptors_it_sheds_recovers_and_never_spins(start, upstream):
         client.close(reset=True)
     resource.prlimit(edge, resource.RLIMIT_NOFILE, limit)
     wait_until(lambda: exchange(product.port, get()).status == 200, what="service as before")
-    assert metric(product, "accept_pauses") > 0
+    assert product.figure("accept_pauses_total") > 0
     assert product.restarts("edge") == 0 and product.pids("edge") == [edge]
 
 
@@ -85,7 +80,7 @@ def test_connections_of_one_address_have_a_limit(start, upstream):
     kept.pop().close()
     # The one that asks needs a place, too.
     wait_until(lambda: exchange(product.port, get()).status == 200, what="a place")
-    assert metric(product, "connections_refused") >= 1
+    assert product.figure("connections_refused_total") >= 1
 
 
 # The access log.
@@ -119,7 +114,7 @@ def test_lines_that_cannot_be_written_are_counted(start, upstream):
     product = start(upstream.url, access_log="/dev/full")
     for _ in range(5):
         assert exchange(product.port, get()).status == 200
-    wait_until(lambda: metric(product, "log_lines_dropped") >= 5, what="the count")
+    wait_until(lambda: product.figure("log_lines_dropped_total") >= 5, what="the count")
 
 
 def test_a_log_that_nobody_reads_does_not_hold_up_the_end(start, upstream, tmp_path):
@@ -145,7 +140,7 @@ def test_an_exchange_has_a_limit_in_all(start, upstream):
         wire.send(OK.split(b"\r\n\r\n")[0].replace(b"Content-Length: 2", b"Content-Length: 1000") + b"\r\n\r\n")
         while True:
             wire.send(b"x")
-            stays(lambda: True, 0.05)
+            stays(lambda: True, 0.05)  # the trickle's pace
 
     upstream.answer = trickle
     product = start(upstream.url, exchange_timeout="1s")
