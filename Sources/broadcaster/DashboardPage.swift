@@ -61,7 +61,7 @@ struct DashboardPage {
 
     private static func file(_ type: String, _ bytes: [UInt8]) -> File {
         // Weak: the same for both encodings.
-        let tag = "W/\"\(String(hash(bytes), radix: 16))\""
+        let tag = "W/\"\(String(crc32(0, bytes, UInt32(bytes.count)), radix: 16))\""
         var fields: HTTPFields = [
             "Content-Type": type + "; charset=utf-8", "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
             "Cross-Origin-Resource-Policy": "same-origin",
@@ -72,17 +72,11 @@ struct DashboardPage {
         return File(fields: fields, zippedFields: fields.with("Content-Encoding", "gzip"), bytes: bytes, zipped: gzip(bytes), tag: tag)
     }
 
-    /// FNV-1a.
-    private static func hash(_ bytes: [UInt8]) -> UInt64 {
-        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-    }
-
     /// RFC 1952. What is compressed here is ours and small.
     private static func gzip(_ bytes: [UInt8]) -> [UInt8]? {
         let withGzipHeader: Int32 = 15 + 16
         var stream = z_stream()
-        guard deflateInit2_(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, withGzipHeader, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
-        else { return nil }
+        guard czlib_deflate_init(&stream, Z_BEST_COMPRESSION, withGzipHeader, 8) == Z_OK else { return nil }
         defer { deflateEnd(&stream) }
         var input = bytes
         var result = Z_OK
