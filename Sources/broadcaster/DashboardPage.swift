@@ -38,19 +38,17 @@ struct DashboardPage {
 
     func has(_ path: String) -> Bool { files[path] != nil }
 
-    /// Answers a GET or HEAD of one of the files. `status` is 401 for a client that the page is to ask for the token; `token` is
-    /// one that was shown and is right: the page's WebSocket shows it again, by a cookie.
-    func answer(_ request: HTTPRequest, _ server: HTTPServer, status: UInt16 = 200, token: String? = nil) {
+    /// Answers a GET or HEAD of one of the files. `status` is 401 for a client that the page is to ask for the token; `cookie` is
+    /// for one that showed it: the page's WebSocket shows it again.
+    func answer(_ request: HTTPRequest, _ server: HTTPServer, status: UInt16 = 200, cookie: String? = nil) {
         guard let file = files[request.path] else { return }
-        if status == 200, token == nil, request["If-None-Match"] == file.tag {
+        if status == 200, cookie == nil, request[.ifNoneMatch] == file.tag {
             server.respond(request.id, 304, file.fields)
             return
         }
-        let zipped = request["Accept-Encoding"]?.lowercased().contains("gzip") == true ? file.zipped : nil
+        let zipped = request[.acceptEncoding]?.lowercased().contains("gzip") == true ? file.zipped : nil
         var fields = zipped != nil ? file.zippedFields : file.fields
-        if let token, token.utf8.allSatisfy(Self.isCookieByte) {
-            fields.append("Set-Cookie", "truthtable_token=\(token); HttpOnly; SameSite=Strict; Path=/")
-        }
+        if let cookie { fields.append("Set-Cookie", cookie) }
         if status != 200 { fields.append("Cache-Control", "no-store") }  // or a 304 would later stand for it
         server.respond(request.id, status, fields, zipped ?? file.bytes)
     }
@@ -91,13 +89,5 @@ struct DashboardPage {
             count = room.count - Int(stream.avail_out)
         }
         return result == Z_STREAM_END ? zipped : nil
-    }
-
-    /// RFC 6265 §4.1.1.
-    private static func isCookieByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x21, 0x23...0x2B, 0x2D...0x3A, 0x3C...0x5B, 0x5D...0x7E: true
-        default: false
-        }
     }
 }

@@ -56,13 +56,13 @@ struct Routes {
         guard request.method == .get || request.method == .head else { return refuse(request, 405, "use GET") }
         guard request.path == "/" else { return page.answer(request, server) }
         switch access.decide(request) {
-        case .refused(let refusal) where refusal.status == 401 && request["Accept"]?.contains("text/html") == true:
+        case .refused(let refusal) where refusal.status == 401 && request[.accept]?.contains("text/html") == true:
             page.answer(request, server, status: 401)
         case .refused(let refusal): refuse(request, refusal.status, Self.sentence(refusal))
         case .allowed:
-            var token: String?
-            if case .explicit(let shown) = AccessPolicy.presented(in: request) { token = shown }
-            page.answer(request, server, token: token)
+            var cookie: String?
+            if case .explicit(let shown) = AccessPolicy.presented(in: request), AccessPolicy.isEqual(shown, to: token) { cookie = tokenCookie }
+            page.answer(request, server, cookie: cookie)
         }
     }
 
@@ -101,15 +101,18 @@ struct Routes {
         return .eventStream(fields, query)
     }
 
+    /// Stands for the token from then on. The token's bytes are all of those that a cookie may have (RFC 6265 §4.1.1).
+    private var tokenCookie: String { "truthtable_token=\(token); HttpOnly; SameSite=Strict; Path=/" }
+
     // MARK: The ticket
 
     /// From the URL with the ticket to the one without, with a cookie that opens it.
     private mutating func enter(_ request: HTTPRequest, _ text: String, at now: Instant) {
         var fields: HTTPFields = ["Location": "/", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"]
         if request.method == .get, ticket.redeem(text, at: now) {
-            fields.append("Set-Cookie", "truthtable_token=\(token); HttpOnly; SameSite=Strict; Path=/")
+            fields.append("Set-Cookie", tokenCookie)
         } else if access.decide(request) != .allowed {
-            if request["Accept"]?.contains("text/html") == true { return show(request) }  // which asks for the token
+            if request[.accept]?.contains("text/html") == true { return show(request) }  // which asks for the token
             return refuse(request, 401, "this ticket was used already or is too old: open the dashboard as /?token= with the access token, or start TruthTable again")
         }
         server.respond(request.id, 303, fields)

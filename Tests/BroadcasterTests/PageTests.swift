@@ -67,6 +67,10 @@ struct PageTests {
         #expect(length(zipped) > 100 && length(zipped) < length(plain) / 2)
     }
 
+    @Test func `without a token a shown one is not kept`() throws {
+        #expect(!(try RoleHarness(Settings())).ask(Self.get("/?token=any")).contains("Set-Cookie"))
+    }
+
     @Test(arguments: [
         // A browser gets the page, which asks; a program gets the sentence.
         (get("/", "Accept: text/html,*/*\r\n", host: "elsewhere.example"), "401", "<!doctype html>", false),
