@@ -2,7 +2,7 @@
 //
 //     token presented             right → allowed          wrong → refused
 //       (a cookie counts only for pages of an allowed origin: browsers send it with anybody's requests)
-//     none, peer on this machine  no Origin, a local or an allowed one → allowed    another → refused
+//     none, peer on this machine  no Origin, our own page's or an allowed one → allowed    another → refused
 //     none, peer elsewhere        refused
 //
 // A local peer without Origin may still be a page elsewhere: its name resolves to this machine (DNS rebinding), or a reverse
@@ -56,20 +56,19 @@ package struct AccessPolicy: Sendable {
     /// `host` is the authority that was asked for; nil leaves it out of the decision.
     package func decide(isLoopback: Bool, origin: String?, host: String? = nil, presented: Presented? = nil) -> Decision {
         // A page that we served ourselves is of the origin that was asked for; under a foreign name it may be anybody's.
-        let isOurPage = host.map { Self.isLocal(authority: $0) } == true && origin.flatMap(Self.authority(ofOrigin:)) == host?.lowercased()
-        let isAllowedOrigin = isOurPage || origin.map { allowedOrigins.allows($0.lowercased()) } ?? true
+        let isSameOrigin = origin.flatMap(Self.authority(ofOrigin:)) == host?.lowercased()
+        let isLocalHost = host.map { Self.isLocal(authority: $0) }
+        let isAllowedOrigin = isSameOrigin && isLocalHost == true || origin.map { allowedOrigins.allows($0.lowercased()) } ?? true
         switch presented {
         case .explicit(let text) where !token.isEmpty:
             return isRight(text) ? .allowed : .refused(.tokenWrong)
         case .cookie(let text) where !token.isEmpty && isRight(text):
-            // The page that we served ourselves is of the origin that was asked for.
-            if isAllowedOrigin || origin.flatMap(Self.authority(ofOrigin:)) == host?.lowercased() { return .allowed }
-            return .refused(.foreignOrigin)
+            return isAllowedOrigin || isSameOrigin ? .allowed : .refused(.foreignOrigin)
         default: break  // an old cookie is no reason to refuse
         }
         guard isLoopback else { return .refused(.tokenMissing) }
         guard isAllowedOrigin else { return .refused(.foreignOrigin) }
-        if origin == nil, let host, !Self.isLocal(authority: host) { return .refused(.tokenMissing) }
+        if origin == nil, isLocalHost == false { return .refused(.tokenMissing) }
         return .allowed
     }
 
