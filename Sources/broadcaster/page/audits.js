@@ -76,7 +76,6 @@ export class Filter {
   fields = { state: "", kind: "", model: "", path: "" };
 
   get isOn() { return this.grades.size > 0 || this.#terms.length > 0 || Object.values(this.fields).some(Boolean); }
-  get isSearching() { return this.#terms.length > 0; }
 
   search(text) {
     this.#terms = text.toLowerCase().split(/\s+/).filter(Boolean);

@@ -41,7 +41,7 @@ function receive(message, size) {
       if (held.messages.length > mostHeld || held.bytes > mostHeldBytes) {
         for (const [, size] of held.messages.splice(0, Math.ceil(held.messages.length / 20))) held.bytes -= size;
       }
-      showPause();
+      changed();
   }
 }
 
@@ -63,6 +63,7 @@ function render() {
   byID("clear").hidden = !filter.isOn;
   showNothing(shown);
   showOpened();
+  showPause();
   figuresAreDue ||= setTimeout(() => {
     figuresAreDue = 0;
     figures.show(filter.shown(audits));
