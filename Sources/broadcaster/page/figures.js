@@ -34,7 +34,7 @@ export class Figures {
   #summary() {
     const shown = this.#shown, average = mean(shown);
     const failed = shown.filter(audit => audit.state === "failed").length;
-    const service = this.#health ? `service ${this.#health.audit_service}, ${number(this.#health.queue_depth)} waiting` : "";
+    const service = this.#health ? `service ${serviceState(this.#health)}, ${number(this.#health.queue_depth)} waiting` : "";
     byID("summary").textContent = [
       average == null ? "No trust score yet" : `Trust ${Math.round(average)}`, plural(shown.length, "audit"), failed > 0 && `${number(failed)} failed`, service,
     ].filter(Boolean).join(" · ");
@@ -48,7 +48,7 @@ export class Figures {
     const drops = list(ledger.dropped), failures = list(ledger.failed);
     if (ledger.quarantined > 0) failures.push(`quarantined ${number(ledger.quarantined)}`);
     byID("service").replaceChildren(make("dl", { class: "facts" },
-      row("Service", h.audit_service ?? "–", "", h.audit_service === "down"),
+      row("Service", serviceState(h), "", serviceState(h).endsWith("down")),
       row("Workers up", h.workers == null ? "–" : number(h.workers), h.running ? `${number(h.running)} busy` : "", h.workers === 0),
       row("Queue", h.queue_depth == null ? "–" : number(h.queue_depth), h.queue_size ? `of ${number(h.queue_size)}` : "", h.queue_depth > 0 && h.queue_depth >= h.queue_size),
       row("Captured", number(ledger.captured ?? 0), sum(ledger.skipped) > 0 ? `${number(sum(ledger.skipped))} skipped` : ""),
@@ -58,6 +58,9 @@ export class Figures {
     this.#summary();
   }
 }
+
+/// `up`, `engine down`, `stopping` or `down`.
+const serviceState = health => (health.audit_service ?? "–").replaceAll("_", " ");
 
 /// Of the trust scores; null without any.
 function mean(audits) {
