@@ -40,7 +40,7 @@ let package = Package(
         module("Auditing", ["JSON", "CLexicon", "CZlib", "CBrotli"]),
         module("GRPC", ["EventLoop", "CNGHTTP2", "CZlib"]),
         module("Outbound", ["HTTP", "TLS", "EventLoop", "CLinux"]),
-        module("Inbound", ["HTTP", "Configuration", "COpenSSL", "EventLoop", "CLinux"]),
+        module("Inbound", ["HTTP", "Configuration", "COpenSSL", "CZlib", "EventLoop", "CLinux"]),
         module("HTTP", ["CZlib"]),
         module("JSON"),
         module("IPC", ["Configuration", "EventLoop", "CLinux"]),

@@ -5,6 +5,7 @@
 // Leaves to others: which keys there are (Configuration's CallerKeyFile), what they may do.
 import CLinux
 import COpenSSL
+import CZlib
 
 package enum CallerKey {
     package static let prefix = "ttk_"
@@ -57,7 +58,7 @@ package enum CallerKey {
     }
 
     private static func check(_ body: [UInt8]) -> [UInt8] {
-        let sum = crc32(body)
+        let sum = crc32(0, body, UInt32(body.count))
         return base62((0..<4).map { UInt8(truncatingIfNeeded: sum >> (24 - 8 * $0)) }, checkLength)
     }
 
@@ -73,15 +74,5 @@ package enum CallerKey {
             }
             return digits[remainder]
         }.reversed()
-    }
-
-    /// As zlib and PNG have it (ISO 3309).
-    private static func crc32(_ bytes: [UInt8]) -> UInt32 {
-        var sum = ~UInt32(0)
-        for byte in bytes {
-            sum ^= UInt32(byte)
-            for _ in 0..<8 { sum = sum & 1 != 0 ? sum >> 1 ^ 0xEDB8_8320 : sum >> 1 }
-        }
-        return ~sum
     }
 }

@@ -14,6 +14,11 @@ import Testing
         }
     }
 
+    @Test func `keys that were made once stay well formed`() {
+        // The bytes 0 to 31, worked out elsewhere.
+        #expect(isWellFormed("ttk_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf1Yo7hP"))
+    }
+
     @Test func `a typing error shows`() throws {
         let key = Array(try #require(CallerKey.make()).utf8)
         for index in key.indices {
