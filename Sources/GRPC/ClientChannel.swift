@@ -28,6 +28,9 @@ package final class ClientChannel {
         package let result: Result<[UInt8], RPCStatus>
     }
 
+    /// Instead of `Limits.pingAfter` for a server that finds the pings too many: what servers put up with unless they are told otherwise.
+    private static let calmPingAfter: Duration = .seconds(300)
+
     private enum State {
         case idle
         case resting(until: Instant, why: String)
@@ -194,7 +197,7 @@ package final class ClientChannel {
         case .connecting: break
         case .ready(let session):
             if session.failure != nil || session.isLeaving {
-                if session.isAnnoyed { pingAfter = max(pingAfter * 2, .seconds(300)) }
+                if session.isAnnoyed { pingAfter = max(limits.pingAfter, Self.calmPingAfter) }
                 if session.failure != nil || session.openCalls == 0 { wantsClose = true }
                 return
             }

@@ -148,6 +148,18 @@ private func codes(_ channel: ClientChannel) -> [UInt64: RPCCode] {
     #expect(channel.nextAlarm == seconds(300))
 }
 
+@Test func `a server that finds the pings too many and still answers does no harm, however often time passes`() {
+    let channel = makeChannel()
+    call(channel, 1, at: 0, for: 1000)
+    channel.connected(now: seconds(0))
+    _ = channel.takeOutput(now: seconds(0))
+    channel.receive(Frames.settings() + Frames.goAway(last: 1, 11), now: seconds(0))
+    for turn in 1...200 { channel.alarm(now: seconds(Double(turn) / 1000)) }
+    #expect(!channel.wantsClose && channel.nextAlarm == seconds(300))
+    channel.receive(Frames.answer(1, []), now: seconds(1))
+    #expect(codes(channel) == [1: .ok] && channel.wantsClose)
+}
+
 @Test func `a peer that never says who it is counts as absent`() {
     let channel = makeChannel()
     call(channel, 1, at: 0)
