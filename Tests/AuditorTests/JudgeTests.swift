@@ -70,6 +70,12 @@ private let flaws: [(content: String, complaint: String)] = [
     }
 }
 
+@Test func `counts of tokens that cannot be are held to a limit`() {
+    let body = "{\"usage\":{\"prompt_tokens\":\(Int.max),\"completion_tokens\":\(Int.max)}}"
+    let account = JudgeReply.read(Array(body.utf8), claims: [0][...], documents: 1).account
+    #expect(account.promptTokens == JudgeReply.tokenLimit && account.completionTokens == JudgeReply.tokenLimit)
+}
+
 private func judged(_ outcome: ClaimOutcome, document: Int?, quote text: String, evidence: [EvidenceQuote] = [quote(1, "Ilse")], partial: Bool = false) -> ClaimVerdict {
     var auditCase = bridge
     auditCase.contextIsPartial = partial

@@ -31,14 +31,16 @@ struct JudgeReply: Equatable {
     }
 
     private static let textLimit = 2000
+    /// Of one request: far beyond what any model takes, so that sums and prices stay numbers whatever a server says.
+    static let tokenLimit = 1_000_000_000
 
     /// - Parameter claims: the places that were asked about; each must be answered, once.
     static func read(_ body: [UInt8], claims: ArraySlice<Int>, documents: Int) -> (account: Account, result: Result<JudgeReply, Flaw>) {
         var account = Account()
         guard let answer = try? JSONValue(parsing: body.span) else { return (account, .failure(Flaw("it is not JSON"))) }
         if let model = answer["model"]?.string { account.model = model }
-        account.promptTokens = max(0, answer["usage"]?["prompt_tokens"]?.int ?? 0)
-        account.completionTokens = max(0, answer["usage"]?["completion_tokens"]?.int ?? 0)
+        account.promptTokens = tokens(answer, "prompt_tokens")
+        account.completionTokens = tokens(answer, "completion_tokens")
         let choice = answer["choices"]?.array?.first
         guard let content = choice?["message"]?["content"]?.string else { return (account, .failure(Flaw("it is no chat completion with a text"))) }
         do throws(Flaw) {
@@ -47,6 +49,8 @@ struct JudgeReply: Equatable {
             return (account, .failure(choice?["finish_reason"]?.string == "length" ? Flaw("it was cut at its longest length") : error))
         }
     }
+
+    private static func tokens(_ answer: JSONValue, _ name: String) -> Int { min(max(0, answer["usage"]?[name]?.int ?? 0), tokenLimit) }
 
     init(_ content: String, claims: ArraySlice<Int>, documents: Int) throws(Flaw) {
         guard let object = try? JSONValue(parsing: Array(content.utf8).span), object.members != nil else { throw Flaw("it is not one JSON object") }
