@@ -39,7 +39,11 @@ struct Audit {
         self.settings = settings
     }
 
-    func begin(now: Instant) -> Step { .ask(settings.engine.first == .grpc ? .grpc : .embedded, task(for: settings.engine.first == .grpc ? .grpc : .embedded, now)) }
+    /// An audit by the judge alone begins with the embedded engine, which finds the claims.
+    func begin(now: Instant) -> Step {
+        let first: AuditEngine = settings.engine.first == .judge ? .embedded : settings.engine.first
+        return .ask(first, task(for: first, now))
+    }
 
     mutating func answered(_ result: Result<AuditVerdict, EngineFailure>, by engine: AuditEngine, now: Instant) -> Step {
         switch result {
