@@ -79,7 +79,7 @@ package final class ClientChannel {
 
     package func call(_ id: UInt64, path: String, message: [UInt8], deadline: Instant, now: Instant) {
         guard waiting.count < limits.waitingCalls else {
-            return finish(id, .failure(RPCStatus(.resourceExhausted, "too many calls wait for the engine", isUntouched: true)))
+            return finish(id, .failure(RPCStatus(.resourceExhausted, "too many calls wait for the engine")))
         }
         guard message.count <= limits.messageBytes else {
             return finish(id, .failure(RPCStatus(.resourceExhausted, "the request is longer than \(limits.messageBytes) bytes")))
@@ -149,7 +149,7 @@ package final class ClientChannel {
         failures += 1
         state = .resting(until: now + min(limits.firstRest * (1 << min(failures - 1, 16)), limits.longestRest) * jitter, why: why)
         // What waited was not sent: whoever called decides whether it waits for the next try.
-        for call in waiting { finish(call.id, .failure(RPCStatus(.unavailable, why, isUntouched: true))) }
+        for call in waiting { finish(call.id, .failure(RPCStatus(.unavailable, why))) }
         waiting = []
     }
 
@@ -191,7 +191,7 @@ package final class ClientChannel {
             if now >= until {
                 state = waiting.isEmpty ? .idle : .connecting
             } else {
-                for call in waiting { finish(call.id, .failure(RPCStatus(.unavailable, why, isUntouched: true))) }
+                for call in waiting { finish(call.id, .failure(RPCStatus(.unavailable, why))) }
                 waiting = []
             }
         case .connecting: break

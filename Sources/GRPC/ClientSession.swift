@@ -90,7 +90,7 @@ final class ClientSession {
     /// Begins a call; its end shows in `finished`, never before this returns.
     func begin(_ id: UInt64, path: String, message: [UInt8], timeoutMilliseconds: Int64) {
         guard let session, failure == nil else {
-            finished.append(Finished(id: id, result: .failure(RPCStatus(.unavailable, failure ?? "no connection", isUntouched: true))))
+            finished.append(Finished(id: id, result: .failure(RPCStatus(.unavailable, failure ?? "no connection"))))
             return
         }
         let own = fields.prefix(2) + [(":path", path)] + fields.dropFirst(2) + [("grpc-timeout", RPCFields.timeout(milliseconds: timeoutMilliseconds))]
@@ -100,7 +100,7 @@ final class ClientSession {
             return nghttp2_submit_request(session, nil, pointer, count, &provider, nil)
         }
         guard stream > 0 else {
-            finished.append(Finished(id: id, result: .failure(RPCStatus(.unavailable, "the connection has no more streams", isUntouched: true))))
+            finished.append(Finished(id: id, result: .failure(RPCStatus(.unavailable, "the connection has no more streams"))))
             isLeaving = true
             return
         }
@@ -162,7 +162,7 @@ final class ClientSession {
         let open = calls.values
         calls = [:]
         streams = [:]
-        for call in open { finished.append(Finished(id: call.id, result: .failure(call.verdict ?? RPCStatus(.unavailable, why, isUntouched: call.sent == 0)))) }
+        for call in open { finished.append(Finished(id: call.id, result: .failure(call.verdict ?? RPCStatus(.unavailable, why)))) }
     }
 
     // MARK: What nghttp2 tells
@@ -280,7 +280,7 @@ final class ClientSession {
             }
         }
         if code != NGHTTP2_NO_ERROR.rawValue {
-            return .failure(RPCStatus(RPCCode(resetCode: code), "the stream was reset with code \(code)", isUntouched: code == NGHTTP2_REFUSED_STREAM.rawValue))
+            return .failure(RPCStatus(RPCCode(resetCode: code), "the stream was reset with code \(code)"))
         }
         if call.httpStatus != 200 { return .failure(RPCStatus(RPCCode(httpStatus: call.httpStatus), "the answer is HTTP \(call.httpStatus), not gRPC")) }
         if !call.contentType.hasPrefix("application/grpc") { return .failure(RPCStatus(.unknown, "the answer is \(call.contentType.isEmpty ? "of no type" : call.contentType), not gRPC")) }

@@ -59,14 +59,11 @@ package struct RPCStatus: Error, Equatable, Sendable, CustomStringConvertible {
     package let message: String
     /// Names of the messages in `grpc-status-details-bin`, `google.rpc.RetryInfo` and the like.
     package let details: [String]
-    /// The server has certainly not begun to work on it: it may be sent again, whatever it does.
-    package let isUntouched: Bool
 
-    package init(_ code: RPCCode, _ message: String, details: [String] = [], isUntouched: Bool = false) {
+    package init(_ code: RPCCode, _ message: String, details: [String] = []) {
         self.code = code
         self.message = message
         self.details = details
-        self.isUntouched = isUntouched
     }
 
     package var description: String {

@@ -51,8 +51,6 @@ package final class ServerConnection {
     deinit { close() }
 
     package var isOpen: Bool { state == .open }
-    /// Bytes that wait for the socket to take them: whoever writes keeps them within a limit.
-    package var waitingBytes: Int { output.count }
     package var nextAlarm: Instant? { state == .resolving || state == .connecting || state == .securing ? connectBy : nil }
 
     // MARK: Connecting
@@ -177,7 +175,7 @@ package final class ServerConnection {
 
     // MARK: Writing
 
-    /// Queues bytes and sends what the socket takes.
+    /// Queues bytes and sends what the socket takes; whoever writes bounds what may wait.
     package func write(_ bytes: [UInt8]) -> [Event] {
         guard !bytes.isEmpty, state != .closed else { return [] }
         output += bytes
