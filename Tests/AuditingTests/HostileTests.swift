@@ -88,6 +88,12 @@ struct HostileTests {
         #expect(found.contextIsPartial)
     }
 
+    @Test func `a record of many members stands as it is, whole`() throws {
+        let record = "{" + (0..<150).map { "\"a\($0)\":1" }.joined(separator: ",") + "}"
+        let found = try #require(auditCase(exchange(#"{"query":"When?","documents":["# + record + "]}", #"{"answer":"It opened in 1964."}"#)))
+        #expect(found.documents.map(\.content) == [record])
+    }
+
     @Test func `a response of too many values is not read`() {
         let response = #"{"answer":"It opened in 1964.","x":["# + String(repeating: "[],", count: 60_000) + "[]]}"
         #expect(skip(exchange(Self.request, response)) == .malformed)

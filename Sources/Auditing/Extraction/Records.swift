@@ -33,21 +33,15 @@ enum Records {
             }
             return result
         case .object(let members):
-            guard members.count > memberLimit else { return document(of: value, members, origin: origin, depth: depth) }
-            let first = Array(members.prefix(memberLimit))
-            let found = document(of: .object(first), first, origin: origin, depth: depth)
-            guard found.count == 1, found[0].content == json(.object(first)) else { return found }
-            var whole = found[0]
-            whole.content = json(value)
-            return [whole]
+            return document(of: members, origin: origin, depth: depth)
         case .null, .bool: return []
         case .number(let literal): return depth == 0 ? [] : [ContextDocument(content: literal, origin: origin)]
         }
     }
 
-    private static func document(
-        of value: JSONValue, _ members: [JSONValue.Member], origin: ContextDocument.Origin, depth: Int
-    ) -> [ContextDocument] {
+    private static func document(of record: [JSONValue.Member], origin: ContextDocument.Origin, depth: Int) -> [ContextDocument] {
+        let members = Array(record.prefix(memberLimit))
+        let value = JSONValue.object(members)
         guard !members.isEmpty, !isError(members) else { return [] }
         var document = ContextDocument(content: "", origin: origin)
         describe(&document, with: members)
@@ -78,14 +72,10 @@ enum Records {
             if document.source == text { document.source = "" }
             return [document]
         }
-        document.content = json(value)
-        return [document]
-    }
-
-    private static func json(_ value: JSONValue) -> String {
         var writer = JSONWriter()
-        writer.value(value)
-        return String(decoding: writer.bytes, as: UTF8.self)
+        writer.value(.object(record))
+        document.content = String(decoding: writer.bytes, as: UTF8.self)
+        return [document]
     }
 
     private static func describe(_ document: inout ContextDocument, with members: [JSONValue.Member]) {
