@@ -139,10 +139,11 @@ struct SelfChecks {
     private static let births = Tokenizer.forms("born founded established opened launched started began")
     private static let its = Tokenizer.hash("its".utf8)
     private static let deaths = Tokenizer.forms("died dissolved closed ended demolished disbanded")
+    private static let beforeChrist = Tokenizer.forms("bc bce b.c b.c.e")
 
     /// `from 1990 to 1985`, `born in 1950 and died in 1920`.
     private mutating func order(_ claim: Claim, _ tokens: [Token]) {
-        guard !tokens.contains(where: { isBefore(Christ: $0) }) else { return }
+        guard !tokens.contains(where: { Self.beforeChrist.contains($0.exact) }) else { return }
         let years = tokens.indices.filter { year(tokens[$0]) != nil }
         guard years.count == 2, let one = year(tokens[years[0]]), let other = year(tokens[years[1]]), other < one else { return }
         let between = tokens[(years[0] + 1)..<years[1]]
@@ -163,8 +164,6 @@ struct SelfChecks {
         guard token.isNumber, token.range.count == 4, answer[token.range].allSatisfy(ASCII.isDigit), let year = Int(answer.text(token.range)), (1000...2100).contains(year) else { return nil }
         return year
     }
-
-    private func isBefore(Christ token: Token) -> Bool { ["bc", "bce", "b.c", "b.c.e"].contains { Tokenizer.hash($0.utf8) == token.exact } }
 
     // MARK: Two numbers
 
@@ -187,6 +186,9 @@ struct SelfChecks {
 
     // MARK: Lists
 
+    /// Words of lines whose number counts something else than the items below.
+    private static let otherCounts = Tokenizer.forms("of in per every within after step day days")
+
     /// `There are three reasons:` before a list of four.
     private mutating func lists() {
         let text = PromptText(answer)
@@ -202,7 +204,7 @@ struct SelfChecks {
             let numbers = Quantities.all(in: answer, tokens)
             guard numbers.count == 1, numbers[0].kind == .plain, numbers[0].unit != 0, numbers[0].bound == .exact, numbers[0].value >= 2, numbers[0].value <= 20,
                 // The counted things are what the line ends with.
-                tokens.count - numbers[0].token <= 4, !tokens.contains(where: { ["of", "in", "per", "every", "within", "after", "step", "day", "days"].map { Tokenizer.hash($0.utf8) }.contains($0.exact) })
+                tokens.count - numbers[0].token <= 4, !tokens.contains(where: { Self.otherCounts.contains($0.exact) })
             else { continue }
             var items = 0
             var indent = -1

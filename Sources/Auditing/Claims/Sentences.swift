@@ -228,9 +228,7 @@ enum Sentences {
         if stop - wordStart == 1, ASCII.isUpper(bytes[wordStart]) { return true }
         // `z. B.`, `d. h.`: letters with stops, and spaces between them.
         if stop - wordStart == 1, stop + 3 < end, bytes[stop + 1] == 0x20, ASCII.isLetter(bytes[stop + 2]), bytes[stop + 3] == UInt8(ascii: ".") { return true }
-        var hash = Tokenizer.emptyHash
-        for place in wordStart..<stop { hash = (hash ^ UInt64(ASCII.lowered(bytes[place]))) &* Tokenizer.hashPrime }
-        let word = Tokenizer.folded(hash)
+        let word = Tokenizer.hash(bytes[wordStart..<stop].lazy.map(ASCII.lowered))
         guard abbreviations.contains(word) else { return false }
         return word != no || (stop + 2 < bytes.count && ASCII.isDigit(bytes[stop + 2]))
     }
