@@ -26,11 +26,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
     private var isDraining = false
 
     init(_ birth: Birth) throws(RoleFailure) {
-        do throws(SystemError) {
-            audits = try Audits(birth.settings, loop: birth.loop, log: birth.log, slot: birth.slot)
-        } catch {
-            throw RoleFailure("cannot begin: \(error.call)")
-        }
+        audits = try Audits(birth.settings, loop: birth.loop, log: birth.log, slot: birth.slot)
         outboxLimit = max(1 << 20, 2 * Int(audits.concurrency) * Self.resultBytes)
         pool = BlockPool(limitBytes: outboxLimit + 4 << 20)
         self.birth = birth

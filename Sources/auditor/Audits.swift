@@ -4,7 +4,7 @@ import Configuration
 import EventLoop
 import IPC
 import Outbound
-import TLS
+import Role
 import Telemetry
 
 final class Audits {
@@ -25,16 +25,16 @@ final class Audits {
     /// Jobs in hand at once, DESIGN §6: the embedded engine has one core's worth of work with each, the others wait for their peers.
     let concurrency: UInt16
 
-    init(_ settings: Settings, loop: Loop, log: Log, slot: ScoreboardSlot) throws(SystemError) {
+    init(_ settings: Settings, loop: Loop, log: Log, slot: ScoreboardSlot) throws(RoleFailure) {
         self.settings = settings
         self.loop = loop
         self.slot = slot
         let now = loop.now
         var gates = [EngineGate(.embedded, EmbeddedRunner(loop), concurrency: Self.most, timeLimit: nil, now: now)]
         let needsNetwork = settings.engine != EngineSelection(.embedded)
-        dialer = needsNetwork ? try Dialer(loop, resolver: Resolver(), token: Token(kind: AuditorToken.resolver), connectLimit: settings.connectTimeout) : nil
         var concurrency = 1
-        do throws(TLSError) {
+        do {
+            dialer = needsNetwork ? try Dialer(loop, resolver: Resolver(), token: Token(kind: AuditorToken.resolver), connectLimit: settings.connectTimeout) : nil
             if let dialer, settings.engine.contains(.grpc) {
                 concurrency = settings.workerCount
                 gates.append(EngineGate(.grpc, try GRPCEngine(settings, dialer, log), concurrency: Self.most, timeLimit: settings.grpcTimeout, now: now))
@@ -44,7 +44,7 @@ final class Audits {
                 gates.append(EngineGate(.judge, try JudgeEngine(settings, dialer, log), concurrency: settings.judgeConcurrency, timeLimit: settings.judgeTimeout, now: now))
             }
         } catch {
-            throw SystemError("\(error)", code: 0)
+            throw RoleFailure("cannot begin: \(error)")
         }
         self.gates = gates
         self.concurrency = UInt16(min(concurrency, settings.workerCount, Self.most))
