@@ -110,8 +110,8 @@ def main():
     verdicts = collections.Counter((results[r['id']]['verdict_kind'], r['label']) for r in rows)
     print('verdicts:', ', '.join('%s/%s %d' % (k[0], k[1], n) for k, n in sorted(verdicts.items())))
     print('at a threshold: share of supported rows below it (false alarms), share of unsupported rows below it (caught)')
-    for t in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9):
-        print('    %.1f  %5.1f %%  %5.1f %%' % (t, 100 * (support[y == 1] < t).mean(), 100 * (support[y == 0] < t).mean()))
+    for t in (0.2, 0.3, threshold, 0.5, 0.7):
+        print('    %.2f  %5.1f %%  %5.1f %%' % (t, 100 * (support[y == 1] < t).mean(), 100 * (support[y == 0] < t).mean()))
     print('contradicted, but supported: %.1f %% of the supported rows' % (100 * said[y == 1].mean()))
     edited = np.array([r['source'] == 'clapnq' and r.get('kind') in ENTITY_KINDS for r in rows])
     if edited.any():
