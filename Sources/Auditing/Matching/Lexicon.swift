@@ -17,9 +17,6 @@ struct LexiconWord: Equatable {
         case derived
     }
 
-    /// As many as a word has at most in the table.
-    static let broaderLimit = 32
-
     /// How many words the table holds.
     static var count: Int { Int(clexicon_count) }
 
