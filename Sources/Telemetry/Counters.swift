@@ -307,13 +307,13 @@ package enum Histogram: Int, CaseIterable, Sendable {
         case .upstreamFirstByte:
             CellDefinition([.edge], "upstream_first_byte_seconds", "Wait for the first byte of the upstream's answer")
         case .exchange:
-            CellDefinition([.edge], "exchange_seconds", "Time from a request's first byte to its answer's last")
+            CellDefinition([.edge], "exchange_seconds", "Time from a request's head to its answer's last byte")
         case .auditWait:
             CellDefinition([.dispatcher], "audit_wait_seconds", "Time from a capture's arrival to its outcome")
         case .audit: CellDefinition([.dispatcher], "audit_seconds", "Time of an audit in its engine")
         case .firstByte: CellDefinition([.edge], "first_byte_seconds", "Time from a request's head to that of its answer")
         case .upstream:
-            CellDefinition([.edge], "upstream_seconds", "Time from the first byte sent to the upstream to its last one")
+            CellDefinition([.edge], "upstream_seconds", "Time from the first byte sent to the upstream to the last one of its answer")
         case .overhead: CellDefinition([.edge], "overhead_seconds", "Time that TruthTable itself added to an exchange")
         case .auditLag: CellDefinition([.dispatcher], "audit_lag_seconds", "Time from an answer's end to its verdict")
         }
