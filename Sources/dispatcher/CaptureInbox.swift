@@ -10,11 +10,12 @@ enum CaptureInbox {
             switch try CaptureToDispatcher(header, payload) {
             case .open(let open): try dispatch.captureOpened(open, from: peer.number, generation: peer.generation)
             case .capture(let capture):
-                dispatch.captureReceived(CaptureFacts(capture), payload: payload, from: peer.number, generation: peer.generation, at: moment)
+                let facts = CaptureFacts(capture)
+                dispatch.captureReceived(facts, payload: payload, from: peer.number, generation: peer.generation, at: moment)
                 log.info(
                     "Captured response",
                     [
-                        "request_id": .string(text(capture.requestID)), "trace_id": .string(capture.head.traceIDText),
+                        "request_id": .string(text(capture.requestID)), "trace_id": .string(facts.traceID),
                         "span_id": .string(capture.head.spanIDText), "status": .number(capture.head.status),
                         "body_size": .number(capture.head.responseBodyBytes), "duration": .duration(.microseconds(Int64(capture.head.durationMicroseconds))),
                     ])

@@ -52,8 +52,8 @@ struct RefusedAudits: ~Copyable {
     func find(_ id: String) -> Found? {
         var id = id
         return id.withUTF8 { id in
-            for age in 1...max(1, min(count, Self.most)) where age <= count {
-                let entry = entries + (count - age) % Self.most
+            for age in 0..<min(count, Self.most) {
+                let entry = entries + (count - 1 - age) % Self.most
                 guard Self.isEqual(entry.pointee.auditID, entry.pointee.auditIDLength, id) || Self.isEqual(entry.pointee.requestID, entry.pointee.requestIDLength, id) else { continue }
                 return Found(
                     requestID: Self.text(entry.pointee.requestID, entry.pointee.requestIDLength), auditID: Self.text(entry.pointee.auditID, entry.pointee.auditIDLength),
