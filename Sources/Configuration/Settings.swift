@@ -106,7 +106,7 @@ package struct Settings: Equatable, Sendable {
         auditorCount = min(max(cores, SettingsTable.auditorCounts.lowerBound), SettingsTable.auditorCounts.upperBound)
     }
 
-    /// Whether any file can be read again by a reload.
+    /// Whether there is a certificate for a reload to read again.
     package var namesCertificates: Bool { !tlsCertificateFile.isEmpty || !upstreamCertificateFile.isEmpty || !upstreamCAFile.isEmpty }
 
     /// Whether only this machine can connect: elsewhere, dashboards and statistics need the access token.
