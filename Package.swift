@@ -28,7 +28,7 @@ let package = Package(
         .executable(name: "truthtable", targets: ["truthtable"])
     ],
     targets: [
-        role("truthtable", ["Role", "Auditing", "Inbound", "HTTP", "JSON", "Configuration", "EventLoop", "CLinux"]),
+        role("truthtable", ["Role", "Auditing", "Inbound", "HTTP", "JSON", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         role("supervisor", ["Role", "IPC", "Telemetry", "Configuration", "EventLoop", "CLinux"]),
         role("edge", ["Role", "Outbound", "Inbound", "HTTP", "JSON", "IPC", "Telemetry", "Configuration", "TLS", "EventLoop", "CLinux"]),
         role("dispatcher", ["Role", "JSON", "IPC", "Telemetry", "Configuration", "EventLoop"]),

@@ -45,7 +45,7 @@ struct AuditLine {
         let grade = oneLine(payload["grade"]?.string ?? "?")
         let score = payload["trust_score"]?.double.map { String(Int($0.rounded())) } ?? ""
         var lines = [head(payload, grade: grade, tone: Self.tone(ofGrade: grade), score: score, oneLine(payload["verdict"]?.string ?? ""))]
-        if let query = payload["query"]?.string, !query.isEmpty { lines.append(Self.margin + cut(oneLine(query))) }
+        if let query = payload["query"]?.string, !query.isEmpty { lines.append(Self.margin + cut(oneLine(query), Self.quoteLimit)) }
         let facts = [payload["model"]?.string, payload["path"]?.string, payload["request_id"]?.string, payload["processing_time_ms"]?.int.map { "\($0) ms" }]
         lines.append(Self.margin + paint(.faint, facts.compactMap { $0.map(oneLine) }.joined(separator: " · ")))
         var others: [String: Int] = [:]
@@ -78,12 +78,10 @@ struct AuditLine {
         for (index, quote) in (claim["evidence"]?.array ?? []).enumerated() {
             let document = index < details.count ? details[index]["document"]?.int : nil
             let source = document.map { $0 == 0 ? "the answer: " : "document \($0): " } ?? ""
-            lines.append(inner + paint(.faint, "\(source)\"\(cut(oneLine(quote.string ?? "")))\""))
+            lines.append(inner + paint(.faint, "\(source)\"\(cut(oneLine(quote.string ?? ""), Self.quoteLimit))\""))
         }
         return lines
     }
-
-    private func cut(_ text: String) -> String { text.count <= Self.quoteLimit ? text : text.prefix(Self.quoteLimit) + "…" }
 
     /// Local time of day.
     private static func clock(milliseconds: Double) -> String {

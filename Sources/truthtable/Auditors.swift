@@ -13,10 +13,11 @@ enum Auditors {
             let options = try ProductOptions(Array(arguments.dropFirst()), flags: [], help: help)
             let answer = try ControlSocket.ask("auditors \(count)", options.settings)
             let value = try? JSONValue(parsing: Array(answer.utf8).span)
-            guard value?["auditors"]?.int == count else {
-                complain(CommandLineTool.name, value?["error"]?.string ?? "the product answered what this version does not understand: use the `truthtable` of its own version")
+            if let refusal = value?["error"]?.string {
+                complain(CommandLineTool.name, refusal)
                 return .badInput
             }
+            guard value?["auditors"]?.int == count else { return ControlSocket.notUnderstood() }
             print("\(count) \(count == 1 ? "auditor" : "auditors") from now on; `truthtable status` shows them")
             return .clean
         } catch {

@@ -17,6 +17,11 @@ enum ControlSocket {
         throw CommandEnded(exitCode: .unavailable)
     }
 
+    static func notUnderstood() -> ExitCode {
+        complain(CommandLineTool.name, "the product answered what this version does not understand: use the `truthtable` of its own version")
+        return .internal
+    }
+
     private static func exchange(_ line: String, _ path: String) -> String? {
         var number: Int32 = -1
         var pending = false

@@ -1,12 +1,13 @@
 // `truthtable keys`: makes, lists and revokes the keys of callers in the key file. Running edges see the change by themselves.
 import Configuration
-import Glibc
 import Inbound
 import JSON
 import Role
+import Telemetry
 
 enum Keys {
     static func run(_ arguments: [String]) -> ExitCode {
+        if arguments.first == "--help" || arguments.first == "-h" { return CommandLineTool.show(help) }
         let options: ProductOptions
         do throws(CommandEnded) {
             options = try ProductOptions(
@@ -14,7 +15,6 @@ enum Keys {
         } catch {
             return error.exitCode
         }
-        if arguments.first == "--help" || arguments.first == "-h" { return CommandLineTool.show(help) }
         let file = options.values["--file"] ?? options.settings.keysFile
         guard !file.isEmpty else { return CommandLineTool.usage("which key file: set TRUTHTABLE_KEYS_FILE or give --file FILE") }
         do throws(CallerKeyFile.Flaw) {
@@ -63,7 +63,7 @@ enum Keys {
             return .internal
         }
         let entry = CallerKeyEntry(
-            name: name, hash: hash(key), requestsPerMinute: requestsPerMinute, concurrentStreams: concurrentStreams, created: timestamp())
+            name: name, hash: hash(key), requestsPerMinute: requestsPerMinute, concurrentStreams: concurrentStreams, created: Timestamp.now().description)
         try CallerKeyFile.change(file) { entries throws(CallerKeyFile.Flaw) in
             guard !entries.contains(where: { $0.name == name }) else { throw CallerKeyFile.Flaw("there is a key named \(name): revoke it first, or take another name") }
             return entries + [entry]
@@ -109,7 +109,6 @@ enum Keys {
             json.endArray()
             return CommandLineTool.show(String(decoding: json.bytes, as: UTF8.self))
         }
-        func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
         let width = max(8, 2 + (entries.map(\.name.count).max() ?? 0))
         let lines = entries.map { entry in
             pad(entry.name, width) + pad(entry.requestsPerMinute.map(String.init) ?? "-", 14) + pad(entry.concurrentStreams.map(String.init) ?? "-", 10) + entry.created
@@ -118,14 +117,4 @@ enum Keys {
     }
 
     private static func hash(_ key: String) -> [UInt8] { Array(key.utf8).withUnsafeBytes { CallerKey.Hash(of: $0) }.bytes }
-
-    /// RFC 3339, in UTC.
-    private static func timestamp() -> String {
-        var now = time(nil)
-        var parts = tm()
-        gmtime_r(&now, &parts)
-        var text = [CChar](repeating: 0, count: 32)
-        strftime(&text, text.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
-        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
 }

@@ -20,10 +20,7 @@ enum Status {
             print(answer, terminator: "")
             return .clean
         }
-        guard let report = try? JSONValue(parsing: Array(answer.utf8).span), report["processes"]?.array != nil else {
-            complain(CommandLineTool.name, "the product answered what this version does not understand: use the `truthtable` of its own version")
-            return .internal
-        }
+        guard let report = try? JSONValue(parsing: Array(answer.utf8).span), report["processes"]?.array != nil else { return ControlSocket.notUnderstood() }
         print(text(report), terminator: "")
         return .clean
     }
@@ -36,7 +33,6 @@ enum Status {
         """
 
     private static func text(_ report: JSONValue) -> String {
-        func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
         func number(_ value: JSONValue?) -> String { String(value?.int ?? 0) }
         var lines = [
             "TruthTable \(report["version"]?.string ?? "")", "", pad("PROCESS", 16) + pad("PID", 9) + pad("STATE", 10) + pad("RESTARTS", 10) + "UP",

@@ -1,4 +1,4 @@
-// Text of others on a terminal: what a model wrote must not move the cursor, set a title, or hide what stands elsewhere.
+// Text on a terminal. What others wrote must not move the cursor, set a title, or hide what stands elsewhere.
 
 /// One line, without control characters; runs of white space become one space.
 func oneLine(_ text: String) -> String {
@@ -12,3 +12,8 @@ func oneLine(_ text: String) -> String {
     }
     return result
 }
+
+func cut(_ text: String, _ limit: Int) -> String { text.count <= limit ? text : text.prefix(limit) + "…" }
+
+/// A column of a table; one space at least separates it from the next.
+func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }

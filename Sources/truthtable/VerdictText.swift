@@ -10,7 +10,7 @@ enum VerdictText {
         let score = verdict.trustScore.map { "\(Int($0.rounded())) of 100" } ?? "none"
         let rate = verdict.hallucinationRate.map { ", hallucination rate \(Int($0.rounded())) %" } ?? ""
         lines.append("Trust score \(score), grade \(verdict.grade)\(rate)")
-        if !auditCase.query.isEmpty { lines.append("Question    " + cut(oneLine(auditCase.query))) }
+        if !auditCase.query.isEmpty { lines.append("Question    " + cut(oneLine(auditCase.query), quoteLimit)) }
         let readable = auditCase.documents.count { !$0.isOpaque }
         lines.append("Documents   \(readable) to read, context \(auditCase.contextState.rawValue)" + (auditCase.contextIsPartial ? ", seen in part" : ""))
         if verdict.truncated { lines.append("The exchange was cut before its end.") }
@@ -21,12 +21,10 @@ enum VerdictText {
             lines.append("    " + oneLine(claim.reasoning))
             for quote in claim.evidence {
                 let source = quote.source.isEmpty ? "" : ", \(oneLine(quote.source))"
-                lines.append("    \(oneLine(quote.documentID))\(source), byte \(quote.start): \"\(cut(oneLine(quote.quote)))\"")
+                lines.append("    \(oneLine(quote.documentID))\(source), byte \(quote.start): \"\(cut(oneLine(quote.quote), quoteLimit))\"")
             }
         }
         if verdict.omittedClaims > 0 { lines += ["", "\(verdict.omittedClaims) further claims were not looked at."] }
         return lines.joined(separator: "\n") + "\n"
     }
-
-    private static func cut(_ text: String) -> String { text.count <= quoteLimit ? text : text.prefix(quoteLimit) + "…" }
 }

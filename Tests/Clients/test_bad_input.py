@@ -150,6 +150,12 @@ def test_help(arguments, tmp_path):
             assert f"TRUTHTABLE_{name}" in result.stdout
 
 
+@pytest.mark.parametrize("arguments", [["status", "--help"], ["watch", "--help"], ["auditors", "--help"], ["keys", "--help"], ["keys", "create", "--help"]])
+def test_help_whatever_the_settings(arguments, tmp_path):
+    result = run(tmp_path, *arguments, TRUTHTABLE_PORT="nonsense")
+    assert result.returncode == 0 and "Usage" in result.stdout and result.stderr == ""
+
+
 @pytest.mark.parametrize("role", ["edge", "dispatcher", "auditor", "broadcaster"])
 def test_roles_say_how_they_are_started(role, tmp_path):
     result = run(tmp_path, program=f"truthtable-{role}")
