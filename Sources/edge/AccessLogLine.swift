@@ -7,7 +7,7 @@ import Telemetry
 
 extension Proxy {
     /// Keeps what the request's lines will say; the query stays out, as it may hold secrets.
-    func noteRequest(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+    mutating func noteRequest(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let client = clients.at(index)
         let path = bytes.bytes.extracting(requestHead.pathRange)
         client.pointee.exchange.pathLength = min(path.byteCount, client.pointee.exchange.path.count)
@@ -37,17 +37,17 @@ extension Proxy {
     }
 
     /// The path of the exchange, cut at its limit.
-    func notedPath(_ index: Int) -> String {
+    mutating func notedPath(_ index: Int) -> String {
         let client = clients.at(index)
         let length = client.pointee.exchange.pathLength
         return withUnsafeBytes(of: &client.pointee.exchange.path) { String(decoding: $0[..<length], as: UTF8.self) }
     }
 
-    func appendAddress(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
+    mutating func appendAddress(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
         withUnsafeBytes(of: &client.pointee.address) { sink.append(UnsafeRawBufferPointer(rebasing: $0[..<client.pointee.addressLength]).bytes) }
     }
 
-    func writeAccessLog(_ accessLog: AccessLog, _ index: Int, duration: UInt64, _ flags: CaptureFlagsOfEnd) {
+    mutating func writeAccessLog(_ accessLog: AccessLog, _ index: Int, duration: UInt64, _ flags: CaptureFlagsOfEnd) {
         let client = clients.at(index)
         var sink = ByteSink(scratch)
         sink.append("{\"time\":\"")

@@ -28,13 +28,13 @@ extension Proxy {
         hold(index, bytes)
     }
 
-    private func chooseList(_ head: UnsafeRawBufferPointer, model: RouteTable.Model) -> RouteTable.Choice {
+    private mutating func chooseList(_ head: UnsafeRawBufferPointer, model: RouteTable.Model) -> RouteTable.Choice {
         let path = requestHead.pathRange
         return gateway.routes.choose(path: UnsafeRawBufferPointer(rebasing: head[path.lowerBound..<path.upperBound]), model: model)
     }
 
     /// Nil while the body may still tell the model.
-    private func chooseList(_ head: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer, isWhole: Bool) -> Int? {
+    private mutating func chooseList(_ head: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer, isWhole: Bool) -> Int? {
         var scanner = ModelScanner()
         let choice: RouteTable.Choice
         switch scanner.scan(body) {
@@ -47,7 +47,7 @@ extension Proxy {
     }
 
     /// Keeps the request at hand until its body has told enough.
-    func hold(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+    mutating func hold(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let client = clients.at(index)
         client.pointee.exchange.isHeld = true
         client.pointee.exchange.heldHead.append(bytes)
@@ -79,7 +79,7 @@ extension Proxy {
         if clients.find(UInt32(index), generation) != nil, client.pointee.exchange.requestBody.isDone { requestEnded(index) }
     }
 
-    private func chooseHeld(_ index: Int, isWhole: Bool) -> Int? {
+    private mutating func chooseHeld(_ index: Int, isWhole: Bool) -> Int? {
         let client = clients.at(index)
         let head = client.pointee.exchange.heldHead.bytes
         switch chooseList(head, model: isWhole && client.pointee.exchange.heldBody.isEmpty ? .absent : .open) {
@@ -177,7 +177,7 @@ extension Proxy {
     }
 
     /// The breakers' states for `/metrics`; called by the sweep.
-    func showBreakers() {
+    mutating func showBreakers() {
         for number in 0..<gateway.upstreamCount {
             slot.set(.breakerState, upstream: number, UInt64(targets[number].pointee.breaker.state(now: loop.now).rawValue))
         }

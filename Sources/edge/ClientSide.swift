@@ -30,7 +30,7 @@ extension Proxy {
     }
 
     /// Whether bytes from this client can be used now.
-    private func wantsBytes(_ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
+    private mutating func wantsBytes(_ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
         switch client.pointee.phase {
         case .head: return !client.pointee.closesAfterOutput && client.pointee.output.count < Self.highWater  // else answers pile up
         case .lingering: return true
@@ -243,11 +243,6 @@ extension Proxy {
         client.pointee.exchange.capture.trace(client.pointee.exchange.trace)
     }
 
-    func withRequestID<R>(_ client: UnsafeMutablePointer<ClientConnection>, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-        let length = client.pointee.exchange.requestIDLength
-        return withUnsafeBytes(of: &client.pointee.exchange.requestID) { body(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
-    }
-
     /// Part of a request's body: sent on, copied, counted. Returns the bytes used.
     private mutating func requestBody(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Int {
         let client = clients.at(index)
@@ -351,16 +346,16 @@ extension Proxy {
         }
     }
 
-    func appendClient(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer) {
+    mutating func appendClient(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer) {
         if client.pointee.output.append(bytes) < bytes.count { overflowed(client) }
     }
 
-    func appendClient(_ client: UnsafeMutablePointer<ClientConnection>, _ text: StaticString) {
+    mutating func appendClient(_ client: UnsafeMutablePointer<ClientConnection>, _ text: StaticString) {
         appendClient(client, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// No memory for answers is left: this client is cut off, which it can see; the others go on.
-    private func overflowed(_ client: UnsafeMutablePointer<ClientConnection>) {
+    private mutating func overflowed(_ client: UnsafeMutablePointer<ClientConnection>) {
         cl_reset_on_close(client.pointee.descriptor)
         client.pointee.output.removeAll()
         client.pointee.exchange.answerIsLost = true

@@ -202,6 +202,12 @@ struct Exchange: ~Copyable {
     }
 }
 
+/// The request id of a client's exchange. A function of its own: a method would borrow the whole connection.
+func withRequestID<R>(_ client: UnsafeMutablePointer<ClientConnection>, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    let length = client.pointee.exchange.requestIDLength
+    return withUnsafeBytes(of: &client.pointee.exchange.requestID) { body(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
+}
+
 /// A connection to an upstream: serves one exchange, or waits in its target's idle list.
 struct UpstreamConnection: ~Copyable {
     enum Phase: UInt8 { case connecting, active, idle, tunnel }

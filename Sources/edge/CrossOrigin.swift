@@ -27,7 +27,7 @@ extension Proxy {
     }
 
     /// What the answer says to a page, if one has asked, with all fields to be read: by name where credentials forbid `*`.
-    func appendGrant(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
+    mutating func appendGrant(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
         guard !client.pointee.exchange.origin.isEmpty else { return }
         let grant = client.pointee.exchange.grant
         if grant != .none {

@@ -98,7 +98,7 @@ extension Proxy {
     }
 
     /// Whether the client spoke TLS, with us or, as a trusted peer says, with that peer.
-    private func isSecure(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: RawSpan) -> Bool {
+    private mutating func isSecure(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: RawSpan) -> Bool {
         guard client.pointee.isTrusted, let range = requestHead.value(of: .xForwardedProto) else { return client.pointee.isTLS }
         return range.count == 5 && contains(bytes.extracting(range), "https")
     }
@@ -135,7 +135,7 @@ extension Proxy {
         }
     }
 
-    private func withChunkHeader(_ count: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
+    private mutating func withChunkHeader(_ count: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
         withUnsafeTemporaryAllocation(byteCount: Chunk.headerLimitBytes, alignment: 1) { room in
             var sink = ByteSink(room)
             sink.appendChunkHeader(count)
@@ -204,7 +204,7 @@ extension Proxy {
     }
 
     /// The request id, always under our own name, and under the common one unless the upstream has set that.
-    func appendOwnFields(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink, hasRequestID: Bool) {
+    mutating func appendOwnFields(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink, hasRequestID: Bool) {
         withRequestID(client) { requestID in
             sink.appendField("X-TruthTable-Request-ID", requestID.bytes)
             if !hasRequestID { sink.appendField("X-Request-ID", requestID.bytes) }
@@ -217,7 +217,7 @@ extension Proxy {
     }
 
     /// What the answer came through, and what that cost up to its head.
-    private func appendUpstreamFields(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
+    private mutating func appendUpstreamFields(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
         let microseconds = overheadNanoseconds(client) / 1000
         sink.append("X-TruthTable-Overhead-Ms: ")
         sink.append(decimal: microseconds / 1000)
@@ -230,7 +230,7 @@ extension Proxy {
         targets[client.pointee.exchange.target].pointee.hostField.withUnsafeBytes { sink.appendField("X-TruthTable-Upstream", $0.bytes) }
     }
 
-    func appendConnection(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
+    mutating func appendConnection(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
         if !client.pointee.exchange.keepAlive {
             sink.append("Connection: close\r\n")
         } else if client.pointee.exchange.isHTTP10 {
@@ -239,7 +239,7 @@ extension Proxy {
     }
 
     /// FEATURES P5: 2xx answers of the types that language models answer in.
-    private func isAudited(_ bytes: RawSpan) -> Bool {
+    private mutating func isAudited(_ bytes: RawSpan) -> Bool {
         guard answerHead.status / 100 == 2, let range = answerHead.value(of: .contentType) else { return false }
         let value = bytes.extracting(range)
         return contains(value, "application/json") || contains(value, "text/event-stream") || contains(value, "application/x-ndjson")

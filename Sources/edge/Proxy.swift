@@ -288,13 +288,13 @@ struct Proxy: ~Copyable {
 
     /// Of what has happened so far: from the request's head to the first byte sent to the upstream, and from the readiness that is
     /// being handled, which brought its answer's head or end, to now. What lies between is the upstream's time.
-    func overheadNanoseconds(_ client: UnsafeMutablePointer<ClientConnection>) -> UInt64 {
+    mutating func overheadNanoseconds(_ client: UnsafeMutablePointer<ClientConnection>) -> UInt64 {
         let before = client.pointee.exchange.upstreamBegan &- client.pointee.exchange.began
         return (client.pointee.exchange.upstreamBegan > client.pointee.exchange.began ? before : 0) &+ (Instant.now.nanoseconds &- now)
     }
 
     /// Whose fault a failed exchange is, see `Counter.errorsClient`.
-    private func countError(_ client: UnsafeMutablePointer<ClientConnection>, _ flags: CaptureFlagsOfEnd) {
+    private mutating func countError(_ client: UnsafeMutablePointer<ClientConnection>, _ flags: CaptureFlagsOfEnd) {
         let isForwarded = client.pointee.exchange.firstByte > 0
         if flags.contains(.upstreamBroken) {
             slot.add(.errorsUpstream)

@@ -67,7 +67,7 @@ extension Proxy {
     }
 
     /// For log lines; empty without a trace.
-    func traceIDText(_ client: UnsafeMutablePointer<ClientConnection>) -> String {
+    mutating func traceIDText(_ client: UnsafeMutablePointer<ClientConnection>) -> String {
         guard let context = client.pointee.exchange.trace.context else { return "" }
         return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { room in
             var sink = ByteSink(room)
@@ -78,7 +78,7 @@ extension Proxy {
     }
 
     /// The fields for the upstream. The client's tracestate goes on with its trace, if it is well formed.
-    func appendTrace(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: RawSpan, _ sink: inout ByteSink) {
+    mutating func appendTrace(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: RawSpan, _ sink: inout ByteSink) {
         guard let context = client.pointee.exchange.trace.context else { return }
         sink.append("traceparent: ")
         sink.append(context)

@@ -38,7 +38,7 @@ extension Proxy {
 
     /// Something was said: the time of silence begins anew. A side that has ended gives the other one less time, as most of
     /// those that end do not wait for anything.
-    func runTunnelClock(_ index: Int) {
+    mutating func runTunnelClock(_ index: Int) {
         let client = clients.at(index)
         let isHalf = client.pointee.hasEnded || upstreams.at(client.pointee.exchange.upstream).pointee.hasEnded
         clientDeadlines[index] = now &+ (isHalf ? bodyNanoseconds : tunnelNanoseconds)

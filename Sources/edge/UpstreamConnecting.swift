@@ -115,7 +115,7 @@ extension Proxy {
 
     /// The address answered. One behind dead ones goes first from now on; while the first one works, the order of the look-up
     /// counts, which may spread the load.
-    func connected(_ upstream: Int) {
+    mutating func connected(_ upstream: Int) {
         let connection = upstreams.at(upstream)
         connection.pointee.phase = .active
         if let addresses = connection.pointee.addresses {

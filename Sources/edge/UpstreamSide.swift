@@ -37,7 +37,7 @@ extension Proxy {
     /// Whose turn it is to do something, after something was done: the upstream's, within its time limit, or the client's
     /// (it sends a request's body, or has to take what waits for it), whose limits are its own. Until TLS is agreed on, the
     /// limit of connecting goes on.
-    func runClock(_ upstream: Int) {
+    mutating func runClock(_ upstream: Int) {
         let connection = upstreams.at(upstream)
         let index = connection.pointee.client
         guard connection.pointee.phase == .active, connection.pointee.isEstablished, index >= 0 else { return }
@@ -123,7 +123,7 @@ extension Proxy {
     }
 
     /// Nil when there is nothing to read now.
-    private func receive(_ connection: UnsafeMutablePointer<UpstreamConnection>) -> Received? {
+    private mutating func receive(_ connection: UnsafeMutablePointer<UpstreamConnection>) -> Received? {
         if connection.pointee.tls != nil {
             switch connection.pointee.tls!.read(into: readBuffer) {
             case .bytes(let count): return .bytes(count)
