@@ -13,6 +13,7 @@ package struct BlockChain: ~Copyable {
 
     package init(in pool: BlockPool) { self.pool = pool }
 
+    @inlinable @inline(__always)
     package var isEmpty: Bool { count == 0 }
 
     /// Appends as much of `bytes` as the pool has room for and says how much that was.

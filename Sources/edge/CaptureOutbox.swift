@@ -3,14 +3,16 @@ import EventLoop
 import IPC
 import Telemetry
 
-/// Holds whole capture frames until the channel takes them, many per system call, once per loop turn. Never waits: what
-/// the capture pool has no room for was dropped before it came here.
+/// Holds whole capture frames until the channel takes them, many per system call: once per loop turn, and as soon as there are
+/// many bytes. Never waits: what the capture pool has no room for was dropped before it came here.
 ///
 /// What has been offered to a channel is bound to it and counted as sent *before* it is written: when the channel ends,
 /// the dispatcher can tell what was lost on it. What was not offered goes to the next channel.
 struct CaptureOutbox: ~Copyable {
     /// Frames offered to the socket at once.
     private static let mostOffered = 128
+    /// So much is not kept to the end of the turn: it would have left the processor's cache by then.
+    private static let batchBytes = 128 << 10
 
     private let slot: ScoreboardSlot
     private let pool: BlockPool
@@ -24,6 +26,8 @@ struct CaptureOutbox: ~Copyable {
     private var boundBytes = 0
     private var sent: UInt64
     private var nextID: UInt64 = 1
+    /// Why the channel has ended, until `flush` tells.
+    private var end: ChannelEnd?
 
     /// `sentBefore`: what earlier incarnations in this place counted as sent.
     init(pool: BlockPool, slot: ScoreboardSlot, sentBefore: UInt64, capacity: Int) {
@@ -38,7 +42,7 @@ struct CaptureOutbox: ~Copyable {
     var waitingFrames: Int { lengths.count }
 
     /// Takes over a finished capture (or counts that there was no room for it).
-    mutating func take(_ writer: inout CaptureWriter) {
+    mutating func take(_ writer: inout CaptureWriter, in loop: Loop) {
         slot.add(.captured)
         guard !lengths.isFull, let frame = writer.finish(id: nextID, pool: pool) else {
             writer.discard()
@@ -48,10 +52,12 @@ struct CaptureOutbox: ~Copyable {
         nextID &+= 1
         lengths.append(frame.count)
         frames.append(frame)
+        if frames.count >= Self.batchBytes { write(in: loop) }
     }
 
     mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor, in loop: Loop, token: Token) -> SystemError? {
         dropChannel()
+        end = nil
         do throws(SystemError) {
             var channel = try Channel(attach, descriptor, in: loop, token: token, pool: openingPool, outboxLimit: 4096)
             // The first frame tells what earlier channels took, so that the dispatcher can book what they swallowed: at
@@ -79,10 +85,16 @@ struct CaptureOutbox: ~Copyable {
         return flush(in: loop)
     }
 
-    /// Writes as much as the channel takes.
+    /// Writes as much as the channel takes; says why the channel has ended, once.
     mutating func flush(in loop: Loop) -> ChannelEnd? {
-        guard token != nil else { return nil }
-        var end = channel!.flush(in: loop)
+        write(in: loop)
+        defer { end = nil }
+        return end
+    }
+
+    private mutating func write(in loop: Loop) {
+        guard token != nil else { return }
+        end = channel!.flush(in: loop)
         while end == nil, !frames.isEmpty {
             if boundBytes == 0 { offer() }
             let before = frames.count
@@ -91,7 +103,6 @@ struct CaptureOutbox: ~Copyable {
             if boundBytes > 0 { break }
         }
         if end != nil { dropChannel() }
-        return end
     }
 
     private mutating func offer() {

@@ -149,7 +149,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
     mutating func turnEnded() {
         proxy.continueReading()
         // Captures first: a question about one must not overtake it.
-        if !proxy.captures.isEmpty { captureChannelEnded(proxy.captures.flush(in: birth.loop)) }
+        captureChannelEnded(proxy.captures.flush(in: birth.loop))
         queryChannelEnded(proxy.flushQueries())
         if !isListening, logLimit == nil, proxy.isIdle, proxy.captures.isEmpty { logLimit = birth.loop.now + Self.logPatience }
     }

@@ -27,8 +27,8 @@ enum EdgeToken {
 }
 
 struct Proxy: ~Copyable {
-    /// Bytes read from a socket at once.
-    static let readBytes = 64 << 10
+    /// Bytes read from a socket at once: an answer of 64 KiB and its head, with room.
+    static let readBytes = 128 << 10
     /// A client or upstream that has this much waiting stops the reads that feed it.
     static let highWater = 256 << 10
     /// ... and at this much they go on.
@@ -275,7 +275,7 @@ struct Proxy: ~Copyable {
                     firstByte: microseconds(client.pointee.exchange.began, client.pointee.exchange.firstByte),
                     duration: UInt32(clamping: duration / 1000))
                 slot.add(.capturedBytes, client.pointee.exchange.capture.bodyBytes)
-                captures.take(&client.pointee.exchange.capture)
+                captures.take(&client.pointee.exchange.capture, in: loop)
             } else {
                 client.pointee.exchange.capture.discard()
             }

@@ -184,7 +184,7 @@ private struct Written {
         func capture(_ size: Int) throws {
             let written = try Written("GET /\(slot.value(.captured)) HTTP/1.1\r\nHost: x\r\n\r\n", pool: pool)
             written.response([UInt8](repeating: 1, count: size), limit: .max)
-            outbox.take(&written.writer.writer)
+            outbox.take(&written.writer.writer, in: loop)
             check()
         }
 
@@ -207,6 +207,30 @@ private struct Written {
         #expect(reader.captures.map(\.target) == (0..<10).map { "/\($0)" })
         post.check()
         #expect(post.waiting == 0 && post.pool.usedBytes == 0)
+    }
+
+    @Test func `many bytes do not wait for the end of the turn`() throws {
+        let post = try Post()
+        try post.attach()
+        try post.capture(1000)
+        #expect(post.slot.value(.captureSent) == 0)
+        try post.capture(200_000)
+        #expect(post.slot.value(.captureSent) == 2)
+        _ = post.reader?.pump()
+        #expect(post.reader?.captures.map(\.target) == ["/0", "/1"])
+        post.check()
+    }
+
+    @Test func `a channel that breaks in the middle of a turn is reported at its end, once`() throws {
+        let post = try Post()
+        try post.attach()
+        post.reader = nil
+        try post.capture(200_000)
+        post.turn()
+        #expect(post.end != nil)
+        post.end = nil
+        post.turn()
+        #expect(post.end == nil)
     }
 
     @Test func `a channel is opened at once, also when captures have taken all memory`() throws {
@@ -253,8 +277,8 @@ private struct Written {
         #expect(post.slot.value(.captureSent) == sent)
         // Its successor learns what was sent before, and gets the rest.
         try post.attach()
-        for _ in 0..<200 where !post.outbox.isEmpty { post.turn() }
-        for _ in 0..<5 { post.turn() }
+        for _ in 0..<200 where UInt64(post.reader?.captures.count ?? 0) < 600 - sent { post.turn() }
+        #expect(post.outbox.isEmpty)
         #expect(post.reader?.opened == sent && post.reader?.error == nil)
         #expect(UInt64(post.reader?.captures.count ?? 0) == 600 - sent)
         #expect(post.reader?.captures.first?.target == "/\(sent)")
