@@ -278,7 +278,8 @@ private struct Written {
         // Its successor learns what was sent before, and gets the rest.
         try post.attach()
         for _ in 0..<200 where UInt64(post.reader?.captures.count ?? 0) < 600 - sent { post.turn() }
-        #expect(post.outbox.isEmpty)
+        let isEmpty = post.outbox.isEmpty
+        #expect(isEmpty)
         #expect(post.reader?.opened == sent && post.reader?.error == nil)
         #expect(UInt64(post.reader?.captures.count ?? 0) == 600 - sent)
         #expect(post.reader?.captures.first?.target == "/\(sent)")
