@@ -4,7 +4,7 @@
 
     cpu      CPU time per request: POST 1 KB, answer 1 KB, 64 connections (the default)
     gateway  the plain path beside the same with callers' keys and routes on
-    growth   the same with 1, 64, 1,000 and 8,000 connections, and with answers of 16, 64 and 256 KB
+    growth   the same with 1, 64, 1,000 and 10,000 connections (or as many as the limit of open files allows), and with answers of 16, 64 and 256 KB
     latency  latency at one connection, also without a proxy
     streams  500 streams of 64 events, 20 ms apart: CPU per event, stalls over 200 ms, added time to the first event
     idle     resident memory per idle keep-alive connection
@@ -16,9 +16,11 @@ The upstream is nginx answering from memory; the load is wrk with keep-alive. A 
 proxy's process used, from /proc/PID/schedstat, over the requests that wrk counted. Readings of ours count only if at least
 99.9 % of the answers were captured and reached the dispatcher. Only loopback is used; everything started here is ended here.
 """
-import argparse, asyncio, hashlib, json, os, re, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, asyncio, hashlib, json, os, re, resource, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# Connections at once: a proxy has two descriptors for each, and some for itself.
+MOST = min(10_000, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500) // 2)
 
 
 def free_port():
@@ -127,7 +129,7 @@ class Bench:
         port, ws, build = free_port(), free_port(), self.options.build
         env = {"PATH": os.environ["PATH"], "TRUTHTABLE_PORT": str(port), "TRUTHTABLE_WS_PORT": str(ws), "TRUTHTABLE_LOG_LEVEL": "error",
                "TRUTHTABLE_UPSTREAM_URL": f"http://127.0.0.1:{upstream}", "TRUTHTABLE_RUNTIME_DIR": f"{self.work}/{ws}",
-               "TRUTHTABLE_AUDITOR_COUNT": "1", "TRUTHTABLE_MAX_CONNECTIONS": "9000", "TRUTHTABLE_UPSTREAM_IDLE_CONNECTIONS": "9000"}
+               "TRUTHTABLE_AUDITOR_COUNT": "1", "TRUTHTABLE_MAX_CONNECTIONS": str(MOST + 50), "TRUTHTABLE_UPSTREAM_IDLE_CONNECTIONS": str(MOST + 50)}
         env |= {f"TRUTHTABLE_{setting.upper()}": value for setting, value in settings.items()}
         self.start([f"{build}/truthtable", "run"], env=env, cwd=self.work)
         def ready():
@@ -144,14 +146,14 @@ class Bench:
             peers.append(self.product("ours, captures off", upstream, audit_enabled="false", tls_cert=cert, tls_key=key))
         port = free_port()
         with open(f"{self.work}/haproxy.cfg", "w") as f:
-            f.write(f"global\n  nbthread 1\n  maxconn 9000\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 75s\n  timeout server 120s\n"
+            f.write(f"global\n  nbthread 1\n  maxconn {MOST + 50}\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 75s\n  timeout server 120s\n"
                     f"  option forwardfor\n  http-reuse always\n  unique-id-format %{{+X}}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid\n  unique-id-header X-Request-ID\n"
-                    f"frontend f\n  bind 127.0.0.1:{port}{f' ssl crt {both} alpn http/1.1' if both else ''}\n  default_backend b\nbackend b\n  server u 127.0.0.1:{upstream} pool-max-conn 9000\n")
+                    f"frontend f\n  bind 127.0.0.1:{port}{f' ssl crt {both} alpn http/1.1' if both else ''}\n  default_backend b\nbackend b\n  server u 127.0.0.1:{upstream} pool-max-conn {MOST + 50}\n")
         process = self.start(["haproxy", "-f", f"{self.work}/haproxy.cfg", "-db"])
         wait_for(listening(port), "HAProxy")
         peers.append(Peer("HAProxy", port, process.pid))
         port = free_port()
-        pid = self.nginx("proxy", f"upstream u {{ server 127.0.0.1:{upstream}; keepalive 9000; keepalive_requests 100000000; }} server {{ listen 127.0.0.1:{port} backlog=4096{f' ssl; ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3' if cert else ''}; client_max_body_size 64m; location / {{ "
+        pid = self.nginx("proxy", f"upstream u {{ server 127.0.0.1:{upstream}; keepalive {MOST + 50}; keepalive_requests 100000000; }} server {{ listen 127.0.0.1:{port} backlog=4096{f' ssl; ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3' if cert else ''}; client_max_body_size 64m; location / {{ "
                          f"proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; "
                          f"proxy_set_header X-Request-ID $request_id; proxy_buffering on; }} }}")
         wait_for(listening(port), "nginx")
@@ -246,7 +248,7 @@ class Bench:
         peers = self.peers(upstream)
         print("\nHow the cost grows: CPU µs per request, median (× HAProxy)\n")
         print("| connections | answer | " + " | ".join(p.name for p in peers) + " | captured |\n|---|---|" + "---|" * (len(peers) + 1))
-        for connections, kilobytes in ((1, 1), (64, 1), (1000, 1), (8000, 1), (64, 16), (64, 64), (64, 256)):
+        for connections, kilobytes in ((1, 1), (64, 1), (1000, 1), (MOST, 1), (64, 16), (64, 64), (64, 256)):
             self.rounds(peers, connections, kilobytes)
             haproxy = next(p.median("us") for p in peers if p.name == "HAProxy")
             share = min(r["share"] for r in peers[0].readings)
@@ -286,7 +288,7 @@ class Bench:
         self.keep("streams", peers)
 
     def idle(self, upstream):
-        peers, count = self.peers(upstream), 8000
+        peers, count = self.peers(upstream), MOST - 50
         print(f"\nResident memory with {count} idle keep-alive connections, each after one exchange\n\n| proxy | KiB before | KiB with them | bytes each |\n|---|---|---|---|")
         for p in peers:
             before = resident(p.pid)
