@@ -128,9 +128,14 @@ extension Proxy {
             _ = appendUpstream(upstream, data)
         } else {
             let (sent, isComplete) = connection.pointee.output.send(to: connection.pointee.descriptor, followedBy: data)
+            if case .broken(let code) = sent {
+                // Nothing of the request was sent: all of it may go another way.
+                let untouched = client.pointee.exchange.upstreamBegan == 0
+                if untouched, !appendUpstream(upstream, data) { return }
+                return upstreamFailed(upstream, SystemError.text(code), untouched: untouched)
+            }
             if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = Instant.now.nanoseconds }
             runClock(upstream)
-            if case .broken(let code) = sent { return upstreamFailed(upstream, SystemError.text(code)) }
             if !isComplete { upstreamFailed(upstream, "no memory left for requests", isOurs: true) }
         }
     }

@@ -124,5 +124,29 @@ extension Exchanges {
             #expect(!client.has("408") && world.slot.value(.upstreamFailures) == 0)
             world.settle()
         }
+
+        /// Only the write tells that the connection is gone: nothing of the request was sent, so that it is not a repetition.
+        @Test(arguments: [2, 20_000]) func `a POST that an idle connection takes nothing of goes over a new one`(_ size: Int) throws {
+            let world = try World()
+            let client = try world.connect()
+            client.say(post)
+            let first = try world.upstream(0)
+            world.wait("the request") { first.ends(with: "{}") }
+            first.say(ok)
+            world.wait("an idle connection") { client.ends(with: "ok") && world.proxy.targets[0].pointee.idle.count == 1 }
+            client.forget()
+            let body = String(repeating: "x", count: size)
+            client.say(head("POST /a HTTP/1.1", "Host: x", "Content-Length: \(size)") + body)
+            _ = client.pump()
+            first.reset()
+            world.proxy.clients.at(0).pointee.hasMore = true
+            world.proxy.readClient(0)
+            let second = try world.upstream(1)
+            world.wait("the request on a new connection") { second.ends(with: "\r\n\r\n" + body) }
+            second.say(ok)
+            world.wait("the answer") { client.ends(with: "ok") }
+            #expect(world.slot.value(.upstreamFailures) == 0)
+            world.settle()
+        }
     }
 }
