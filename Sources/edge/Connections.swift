@@ -229,6 +229,8 @@ struct UpstreamConnection: ~Copyable {
     /// The final head has been read.
     var answerBegan = false
     var keepAlive = false
+    /// It takes no more of the request: the rest of that is thrown away.
+    var isDeaf = false
     /// The client is too slow: nothing is read until it has caught up.
     var isPaused = false
     var hasMore = false

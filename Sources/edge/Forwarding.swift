@@ -120,6 +120,7 @@ extension Proxy {
             return
         }
         let connection = upstreams.at(upstream)
+        guard !connection.pointee.isDeaf else { return }
         if client.pointee.exchange.requestBodyIsChunked {
             var fits = true
             withChunkHeader(data.count) { fits = connection.pointee.output.append($0) == $0.count }
@@ -132,7 +133,7 @@ extension Proxy {
                 // Nothing of the request was sent: all of it may go another way.
                 let untouched = client.pointee.exchange.upstreamBegan == 0
                 if untouched, !appendUpstream(upstream, data) { return }
-                return upstreamFailed(upstream, SystemError.text(code), untouched: untouched)
+                return sendFailed(upstream, SystemError.text(code), untouched: untouched)
             }
             if client.pointee.exchange.upstreamBegan == 0 { client.pointee.exchange.upstreamBegan = Instant.now.nanoseconds }
             runClock(upstream)

@@ -61,7 +61,7 @@ extension Proxy {
     /// Queues bytes for an upstream; false when the exchange was ended because no memory is left.
     mutating func appendUpstream(_ upstream: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
         let connection = upstreams.at(upstream)
-        if connection.pointee.output.append(bytes) == bytes.count { return true }
+        if connection.pointee.isDeaf || connection.pointee.output.append(bytes) == bytes.count { return true }
         upstreamFailed(upstream, "no memory left for requests", isOurs: true)
         return false
     }
@@ -83,7 +83,7 @@ extension Proxy {
         let index = connection.pointee.client
         let untouched = connection.pointee.output.count == before
         if !untouched, index >= 0, clients.at(index).pointee.exchange.upstreamBegan == 0 { clients.at(index).pointee.exchange.upstreamBegan = Instant.now.nanoseconds }
-        if let failure { return upstreamFailed(upstream, failure, untouched: untouched) }
+        if let failure { return sendFailed(upstream, failure, untouched: untouched) }
         guard index >= 0, !untouched else { return }
         connection.pointee.isEstablished = true
         runClock(upstream)
@@ -223,7 +223,7 @@ extension Proxy {
     private mutating func release(_ upstream: Int, reusable: Bool) {
         let connection = upstreams.at(upstream)
         let target = targets[connection.pointee.target]
-        guard reusable, connection.pointee.keepAlive, !connection.pointee.mayHaveEnded, !isDraining, connection.pointee.output.isEmpty,
+        guard reusable, connection.pointee.keepAlive, !connection.pointee.isDeaf, !connection.pointee.mayHaveEnded, !isDraining, connection.pointee.output.isEmpty,
             target.pointee.idle.count < target.pointee.idleLimit
         else { return freeUpstream(upstream) }
         connection.pointee.phase = .idle
@@ -278,6 +278,19 @@ extension Proxy {
                 upstreamFailed(upstream, "the connection was closed before the end of the answer")
             }
         }
+    }
+
+    /// The upstream takes no more of the request, perhaps because it has answered and closed: what it said first counts. It is read at the
+    /// end of this turn, not from here, where bytes of the client may be in use. (A TLS session that could not write cannot read.)
+    mutating func sendFailed(_ upstream: Int, _ reason: String, untouched: Bool = false) {
+        let connection = upstreams.at(upstream)
+        guard connection.pointee.phase == .active, connection.pointee.tls == nil, clients.at(connection.pointee.client).pointee.exchange.upstreamBegan > 0 else {
+            return upstreamFailed(upstream, reason, untouched: untouched)
+        }
+        connection.pointee.isDeaf = true
+        connection.pointee.output.removeAll()
+        connection.pointee.hasMore = true
+        readAgain.append((false, UInt32(upstream), upstreams.generation(upstream)))
     }
 
     /// The upstream's connection is of no more use. `untouched`: nothing of the request was sent. `isOurs`: it is not to blame.
