@@ -3,6 +3,7 @@
 //
 //     page 0            magic, layout, size
 //     page 1 + place    16 cells of who lives there, counters, counters per edge, gauges, histograms, rows
+//     behind them       what callers have used of their limits, which all edges write: CallerQuotas
 //
 // A cell is a 64-bit atomic, read and written relaxed. Values of several cells are not of one moment: while things move,
 // sums can be off by what is under way; at rest they are exact.
@@ -119,6 +120,12 @@ package struct Scoreboard: @unchecked Sendable {  // only atomics are behind the
         try Self.protect(cells, from: offset, Layout.pageBytes, PROT_READ)
     }
 
+    /// Lets this process, which is an edge, write what callers have used.
+    package func openQuotas() throws(ScoreboardError) -> CallerQuotas {
+        try Self.protect(cells, from: Layout.quotas * 8, CallerQuotas.cellCount * 8, PROT_READ | PROT_WRITE)
+        return CallerQuotas(cells: cells + Layout.quotas)
+    }
+
     // MARK: Reading
 
     /// Who lives in a place, or lived there last.
@@ -206,7 +213,8 @@ package struct Scoreboard: @unchecked Sendable {  // only atomics are behind the
 enum Layout {
     static let pageBytes = 16384
     static let cellsPerPage = pageBytes / 8
-    static let totalBytes = (1 + Place.all.count) * pageBytes
+    static let quotas = (1 + Place.all.count) * cellsPerPage
+    static let totalBytes = (quotas + CallerQuotas.cellCount) * 8
 
     // Who lives in the slot.
     static let incarnation = 0

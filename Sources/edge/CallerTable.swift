@@ -3,6 +3,7 @@
 import Configuration
 import HTTP
 import Inbound
+import Telemetry
 
 /// A caller keeps its number while requests of it are under way, also when its key is revoked meanwhile.
 struct CallerTable: ~Copyable {
@@ -25,6 +26,7 @@ struct CallerTable: ~Copyable {
         var row = -1
     }
 
+    private let quotas: CallerQuotas
     private var callers: UnsafeMutableBufferPointer<Caller>
     private var used = 0
     private var free: [Int] = []
@@ -32,7 +34,8 @@ struct CallerTable: ~Copyable {
     /// anything about a key that one does not have. A power of two, at least twice the number of keys; -1 is empty.
     private var index: UnsafeMutableBufferPointer<Int32>
 
-    init() {
+    init(_ quotas: CallerQuotas) {
+        self.quotas = quotas
         callers = .allocate(capacity: 0)
         index = .allocate(capacity: 1)
         index.initialize(repeating: -1)
@@ -61,9 +64,7 @@ struct CallerTable: ~Copyable {
     mutating func admit(_ caller: Int, _ now: UInt64) -> Admission {
         let place = callers.baseAddress.unsafelyUnwrapped + caller
         if let limit = place.pointee.streamLimit, place.pointee.streams >= limit { return .tooManyStreams }
-        if place.pointee.bucket != nil, place.pointee.bucket?.take(now) == false {
-            return .rateLimited(wait: place.pointee.bucket?.wait(now) ?? 0)
-        }
+        if let bucket = place.pointee.bucket, !bucket.take(now) { return .rateLimited(wait: bucket.wait(now)) }
         place.pointee.streams += 1
         return .admitted
     }
@@ -99,16 +100,14 @@ struct CallerTable: ~Copyable {
         var live: [Int] = []
         for entry in entries {
             let hash = CallerKey.Hash(entry.hash)
+            let bucket = entry.requestsPerMinute.map { TokenBucket(perMinute: $0, quotas.cell(of: hash.first)) }
             if let number = numbers.removeValue(forKey: hash) {
-                let former = callers[number]
                 callers[number].streamLimit = entry.concurrentStreams
-                callers[number].bucket = entry.requestsPerMinute.map { limit in former.bucket.map { TokenBucket(perMinute: limit, after: $0) } ?? TokenBucket(perMinute: limit) }
-                if !former.name.elementsEqual(entry.name.utf8) { rename(number, entry.name) }
+                callers[number].bucket = bucket
+                if !callers[number].name.elementsEqual(entry.name.utf8) { rename(number, entry.name) }
                 live.append(number)
             } else {
-                let caller = Caller(
-                    hash: hash, streamLimit: entry.concurrentStreams, bucket: entry.requestsPerMinute.map { TokenBucket(perMinute: $0) }, name: entry.name.keptBytes)
-                live.append(add(caller))
+                live.append(add(Caller(hash: hash, streamLimit: entry.concurrentStreams, bucket: bucket, name: entry.name.keptBytes)))
             }
         }
         for number in numbers.values {

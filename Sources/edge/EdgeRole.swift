@@ -30,9 +30,11 @@ struct EdgeRole: RoleLogic, ~Copyable {
         var listeners = [InheritedDescriptor.proxyListener.number(in: .edge) ?? -1]
         if settings.adminPort != 0, let admin = InheritedDescriptor.adminListener.number(in: .edge) { listeners.append(admin) }
         let accessLog: AccessLog?
+        let quotas: CallerQuotas
         let (clientTLS, upstreamTLS) = try Self.makeTLS(settings)
         do {
             accessLog = settings.accessLog == .off ? nil : try AccessLog(InheritedDescriptor.accessLog.number(in: .edge) ?? -1)
+            quotas = try birth.scoreboard.openQuotas()
             for (slot, listener) in listeners.enumerated() { try birth.loop.add(listener, [.readable], Token(kind: EdgeToken.listener, slot: UInt32(slot))) }
         } catch {
             throw RoleFailure("cannot begin: \(error)")
@@ -49,7 +51,8 @@ struct EdgeRole: RoleLogic, ~Copyable {
         birth.slot.add(.droppedEdgeLost, birth.scoreboard.unsent(edge: birth.place.number))
         birth.loop.schedule(Token(kind: EdgeToken.sweep), after: Self.sweepInterval)
         var proxy = Proxy(
-            settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, tls: upstreamTLS, resolver: resolver, accessLog: accessLog)
+            settings, loop: birth.loop, log: birth.log, slot: birth.slot, scoreboard: birth.scoreboard, quotas: quotas, tls: upstreamTLS, resolver: resolver,
+            accessLog: accessLog)
         proxy.clientTLS = clientTLS
         proxy.adminListener = listeners.count > 1 ? listeners[1] : -1
         if let keys { proxy.gateway.begin(keys.watch, keys.entries) }

@@ -11,7 +11,8 @@ struct Gateway: ~Copyable {
     let lists: UnsafeMutableBufferPointer<Balancer>
     let captureRules: CaptureRules
     let cors: CORSPolicy
-    var callers = CallerTable()
+    /// Empty where callers have no keys of ours.
+    var callers: CallerTable
     /// Nil where callers have no keys of ours.
     var keyWatch: CallerKeyWatch?
     let asksForKeys: Bool
@@ -20,7 +21,7 @@ struct Gateway: ~Copyable {
     /// Different upstreams in the order of the settings: their numbers are those of targets and of rows of figures.
     private let upstreams: [Upstream]
 
-    init(_ settings: Settings) {
+    init(_ settings: Settings, _ quotas: CallerQuotas) {
         var upstreams: [Upstream] = []
         func number(_ upstream: Upstream) -> Int {
             if let known = upstreams.firstIndex(where: { $0.isSame(as: upstream) }) { return known }
@@ -35,6 +36,7 @@ struct Gateway: ~Copyable {
         self.upstreams = upstreams
         routes = RouteTable(settings.routes.routes.map { ($0.pathPrefix, $0.model) })
         captureRules = CaptureRules(settings.capturePaths, optOut: settings.optOutHeader)
+        callers = CallerTable(quotas)
         cors = CORSPolicy(settings.allowedOrigins)
         asksForKeys = !settings.keysFile.isEmpty
         isForThisMachineOnly = settings.injectsKeys && !asksForKeys && !settings.serveAnyone

@@ -105,8 +105,8 @@ struct Proxy: ~Copyable {
     let poolNanoseconds: UInt64
 
     init(
-        _ settings: Settings, loop: Loop, log: Log, slot: ScoreboardSlot, scoreboard: Scoreboard, tls: TLSClientContext?, resolver: consuming Resolver,
-        accessLog: AccessLog?
+        _ settings: Settings, loop: Loop, log: Log, slot: ScoreboardSlot, scoreboard: Scoreboard, quotas: CallerQuotas, tls: TLSClientContext?,
+        resolver: consuming Resolver, accessLog: AccessLog?
     ) {
         self.settings = settings
         self.loop = loop
@@ -129,7 +129,7 @@ struct Proxy: ~Copyable {
         upstreamDeadlines = .allocate(capacity: capacity + settings.upstreamIdleConnections)
         readBuffer = .allocate(byteCount: Self.readBytes, alignment: 64)
         scratch = .allocate(byteCount: 2 * settings.maxHeadBytes + 4096, alignment: 64)
-        gateway = Gateway(settings)
+        gateway = Gateway(settings, quotas)
         targets = gateway.makeTargets(settings, tls: tls, slot: slot, now: loop.now)
         captures = CaptureOutbox(
             pool: capturePool, slot: slot, sentBefore: slot.value(.captureSent), capacity: settings.captureMemoryBytes / 4096)

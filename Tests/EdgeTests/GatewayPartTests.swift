@@ -3,6 +3,7 @@ import Configuration
 import HTTP
 import Inbound
 import Simulation
+import Telemetry
 import Testing
 
 @testable import edge
@@ -124,40 +125,34 @@ private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R 
 @Suite struct TokenBucketTests {
     private let second: UInt64 = 1_000_000_000
 
-    /// Expectations cannot change what they look at, but what it refers to.
-    private final class Bucket {
-        private(set) var value: TokenBucket
-
-        init(_ value: TokenBucket) { self.value = value }
-
-        func take(_ now: UInt64) -> Bool { value.take(now) }
-    }
+    private func bucket(_ limit: Int) -> TokenBucket { TokenBucket(perMinute: limit, CallerQuotas.standalone().cell(of: 1)) }
 
     @Test(arguments: [1, 2, 7, 60, 999, 1_000_000]) func `a full bucket gives exactly its limit at once`(_ limit: Int) {
-        let bucket = Bucket(TokenBucket(perMinute: limit))
+        let bucket = bucket(limit)
         let now = 5 * second
         var taken = 0
         while bucket.take(now), taken <= limit { taken += 1 }
         #expect(taken == limit)
         // The next one comes when it is said to, and not a nanosecond before.
-        let wait = bucket.value.wait(now)
+        let wait = bucket.wait(now)
         #expect(wait > 0 && wait <= 60 * second / UInt64(limit))
-        #expect(!Bucket(bucket.value).take(now + wait - 1))
+        #expect(!bucket.take(now + wait - 1))
         #expect(bucket.take(now + wait))
         #expect(!bucket.take(now + wait))
     }
 
     @Test func `over an hour it gives its limit for each minute, and what it was full of`() {
-        var bucket = TokenBucket(perMinute: 30)
+        let bucket = bucket(30)
         var taken = 0
         for step in 0..<(3600 * 10) where bucket.take(UInt64(step) * second / 10 + second) { taken += 1 }
         #expect(taken == 30 * 60 + 30 - 1)  // the last one is due just after the hour
     }
 
     @Test func `a changed limit keeps what was used`() {
-        let bucket = Bucket(TokenBucket(perMinute: 10))
+        let cell = CallerQuotas.standalone().cell(of: 1)
+        let bucket = TokenBucket(perMinute: 10, cell)
         for _ in 0..<10 { #expect(bucket.take(second)) }
-        let larger = Bucket(TokenBucket(perMinute: 20, after: bucket.value))
+        let larger = TokenBucket(perMinute: 20, cell)
         #expect(!larger.take(second))
         #expect(larger.take(second + 3 * second))
     }
@@ -202,7 +197,9 @@ private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R 
 
 @Suite struct CallerTableTests {
     private final class Callers {
-        private var table = CallerTable()
+        private var table: CallerTable
+
+        init(_ quotas: CallerQuotas = .standalone()) { table = CallerTable(quotas) }
 
         func find(_ name: String) -> Int? { table.find(raw("key of " + name) { CallerKey.Hash(of: $0) }) }
         func admit(_ caller: Int, _ now: UInt64 = 1) -> CallerTable.Admission { table.admit(caller, now) }
@@ -230,6 +227,25 @@ private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R 
         // Each key was asked for a hundred times or so, and in any case more often than its limit.
         #expect(admitted == (0..<1000).map { 1 + $0 % 50 })
         #expect(table.find("k1000") == nil)
+    }
+
+    @Test func `what keys have used is known to other edges and to the next one`() throws {
+        let quotas = CallerQuotas.standalone()
+        let edges = [Callers(quotas), Callers(quotas)]
+        for (number, edge) in edges.enumerated() { edge.replace(with: [Self.entry("a", perMinute: 5), Self.entry("b\(number)", perMinute: 1)]) }
+        var admitted = 0
+        for _ in 0..<4 {
+            for edge in edges where edge.admit(try #require(edge.find("a"))) == .admitted { admitted += 1 }
+        }
+        #expect(admitted == 5)
+        let next = Callers(quotas)
+        next.replace(with: [Self.entry("b1", perMinute: 1), Self.entry("a", perMinute: 5)])
+        #expect(next.admit(try #require(next.find("a"))) == .rateLimited(wait: TokenBucket.window / 5))
+        #expect(next.admit(try #require(next.find("b1"))) == .admitted)
+        // Back in the file after it was gone.
+        next.replace(with: [])
+        next.replace(with: [Self.entry("b1", perMinute: 1)])
+        #expect(next.admit(try #require(next.find("b1"))) == .rateLimited(wait: TokenBucket.window))
     }
 
     @Test func `streams are counted until they end`() throws {

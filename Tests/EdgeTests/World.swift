@@ -158,8 +158,8 @@ final class World {
         let resolver = try Resolver { _ in names.resolve() }
         let silence = open("/dev/null", O_WRONLY)
         proxy = Proxy(
-            settings, loop: loop, log: Log(place, level: .error, descriptor: silence), slot: slot, scoreboard: scoreboard, tls: nil, resolver: resolver,
-            accessLog: nil)
+            settings, loop: loop, log: Log(place, level: .error, descriptor: silence), slot: slot, scoreboard: scoreboard, quotas: .standalone(), tls: nil,
+            resolver: resolver, accessLog: nil)
         try loop.add(listener.number, .readable, Token(kind: EdgeToken.listener))
         try loop.add(proxy.resolver.wakeupDescriptor, .readable, Token(kind: EdgeToken.resolver))
         try attach()

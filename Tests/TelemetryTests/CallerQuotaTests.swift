@@ -1,0 +1,24 @@
+// The table of what callers have used, as two processes see it.
+import Synchronization
+import Testing
+
+@testable import Telemetry
+
+@Test func `a key has one entry in every process, and each key its own`() throws {
+    let (first, second) = try mappings()
+    let (here, there) = (try first.openQuotas(), try second.openQuotas())
+    // The same entry is wanted by the first three; 0 marks a free one.
+    let keys: [UInt64] = [5, 5 + UInt64(CallerQuotas.entries), 5 + 2 * UInt64(CallerQuotas.entries), 0, .max]
+    for (number, key) in keys.enumerated() { here.cell(of: key).pointee.store(UInt64(number) + 1, ordering: .relaxed) }
+    for (number, key) in keys.enumerated().reversed() { #expect(there.cell(of: key).pointee.load(ordering: .relaxed) == UInt64(number) + 1) }
+    #expect(Place.all.allSatisfy { first.value(.captured, at: $0) == 0 && first.inhabitant(of: $0) == nil })
+}
+
+@Test func `a full table still has a cell for each key`() {
+    let quotas = CallerQuotas.standalone()
+    for key in 1...UInt64(CallerQuotas.entries) { quotas.cell(of: key).pointee.store(key, ordering: .relaxed) }
+    let late = quotas.cell(of: UInt64(CallerQuotas.entries) + 1)
+    #expect(late.pointee.load(ordering: .relaxed) == 0)
+    late.pointee.store(7, ordering: .relaxed)
+    for key in 1...UInt64(CallerQuotas.entries) { #expect(quotas.cell(of: key).pointee.load(ordering: .relaxed) == key) }
+}
