@@ -14,8 +14,8 @@ extension Proxy {
 
     // MARK: Keys
 
-    /// Where SDKs put keys: OpenAI's and most others; Anthropic's; Azure's.
-    private static let keyFields: InlineArray<3, FieldName> = [.authorization, .xAPIKey, .apiKey]
+    /// Where SDKs put keys: OpenAI's and most others; Anthropic's; Azure's; Google's.
+    private static let keyFields: InlineArray<4, FieldName> = [.authorization, .xAPIKey, .apiKey, .xGoogAPIKey]
 
     private mutating func admitKey(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
         var shown = false
@@ -28,12 +28,14 @@ extension Proxy {
                 key = token
             }
             shown = true
-            guard let caller = gateway.callers.find(CallerKey.Hash(of: key)) else { continue }
-            return admit(index, caller, field)
+            guard let found = gateway.callers.find(CallerKey.Hash(of: key)) else { continue }
+            caller = caller ?? found
+            fields = fields.with(field)
         }
         let problem = shown ? "is not known here, or was revoked" : "is missing"
-        refuse(index, 401, code: shown ? "invalid_api_key" : "missing_api_key", "The TruthTable key \(problem): send one as Authorization: Bearer, x-api-key or api-key", fields: "WWW-Authenticate: Bearer\r\n")
+        refuse(index, 401, code: shown ? "invalid_api_key" : "missing_api_key", "The TruthTable key \(problem): send one as Authorization: Bearer, x-api-key, api-key or x-goog-api-key", fields: "WWW-Authenticate: Bearer\r\n")
         return false
+        if let caller { return admit(index, caller, fields) }
     }
 
     /// The token of `Bearer TOKEN`, the scheme in any case (RFC 9110 §11.1).
@@ -46,14 +48,14 @@ extension Proxy {
         return UnsafeRawBufferPointer(rebasing: value[start...])
     }
 
-    private mutating func admit(_ index: Int, _ caller: Int, _ field: FieldName) -> Bool {
+    private mutating func admit(_ index: Int, _ caller: Int, _ fields: FieldNames) -> Bool {
         let slot = self.slot
         let row = gateway.callers.row(of: caller) { slot.callerRow($0) }
         switch gateway.callers.admit(caller, now) {
         case .admitted:
             let client = clients.at(index)
             client.pointee.exchange.caller = caller
-            client.pointee.exchange.callerField = field
+            client.pointee.exchange.callerFields = fields
             client.pointee.exchange.callerRow = row
             slot.add(.requests, caller: row)
             slot.adjust(.streamsOpen, caller: row, by: 1)

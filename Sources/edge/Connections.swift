@@ -83,7 +83,7 @@ struct Exchange: ~Copyable {
     var permit: CircuitBreaker.Permit?
     /// Whose key the request showed, -1 where nobody's of ours, and the field that it stood in.
     var caller = -1
-    var callerField = FieldName.other
+    var callerFields = FieldNames.none
     /// Where its stream is counted, also when the caller has got another name since.
     var callerRow = -1
     /// What the answer says to a page of another origin, and which that is.
@@ -162,7 +162,7 @@ struct Exchange: ~Copyable {
         tried = 0
         permit = nil
         caller = -1
-        callerField = .other
+        callerFields = .none
         callerRow = -1
         grant = .none
         origin.removeAll()

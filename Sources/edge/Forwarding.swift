@@ -63,7 +63,7 @@ extension Proxy {
         let mayAdd = client.pointee.isTrusted || !trustIsListed
         var unwanted = mayAdd ? Self.requestFields : Self.untrustedFields
         if settings.traceContext { unwanted = unwanted.with(.traceparent).with(.tracestate) }
-        if client.pointee.exchange.callerField != .other { unwanted = unwanted.with(client.pointee.exchange.callerField) }
+        unwanted = unwanted.with(client.pointee.exchange.callerFields)
         if !target.pointee.keyLine.isEmpty { unwanted = unwanted.with(Self.keyFields) }
         if requestHead.expectsContinue, !client.pointee.exchange.awaitsContinue { unwanted = unwanted.with(.expect) }  // it was told to go on
         sink.appendFields(requestHead, bytes, except: unwanted)

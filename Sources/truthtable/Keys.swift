@@ -37,9 +37,9 @@ enum Keys {
                truthtable keys revoke NAME|KEY
 
         Keys of callers, in the file TRUTHTABLE_KEYS_FILE (or --file FILE; --env-file FILE is read as by `truthtable run`). The file
-        holds their SHA-256 only: a key is shown once, when it is made. Callers send it as `Authorization: Bearer KEY`, `x-api-key`
-        or `api-key`. The name stands for the key in logs and metrics. A running product follows a change within seconds; what is
-        under way when a key is revoked may finish.
+        holds their SHA-256 only: a key is shown once, when it is made. Callers send it as `Authorization: Bearer KEY`, `x-api-key`,
+        `api-key` or `x-goog-api-key`. The name stands for the key in logs and metrics. A running product follows a change within
+        seconds; what is under way when a key is revoked may finish.
         """
 
     private static func create(_ options: ProductOptions, _ file: String) throws(CallerKeyFile.Flaw) -> ExitCode {
