@@ -108,11 +108,13 @@ package struct AccessPolicy: Sendable {
 }
 
 extension AccessPolicy {
-    /// For requests of the small server. The peer of a Unix socket is trusted: the edge checked its client.
+    /// For requests of the small server. The peer of a Unix socket is trusted: the edge checked its client. What a proxy on this
+    /// machine passes on is of another one.
     package func decide(_ request: HTTPRequest) -> Decision {
         if request.peer.isEmpty { return .allowed }
+        let isPassedOn = request[.xForwardedFor] != nil || request[.forwarded] != nil
         return decide(
-            isLoopback: request.isLoopback, origin: request[.origin], host: request.authority, presented: Self.presented(in: request))
+            isLoopback: request.isLoopback && !isPassedOn, origin: request[.origin], host: request.authority, presented: Self.presented(in: request))
     }
 
     package static func presented(in request: HTTPRequest) -> Presented? {

@@ -17,8 +17,11 @@ extension Proxy {
     /// Where SDKs put keys: OpenAI's and most others; Anthropic's; Azure's; Google's.
     private static let keyFields: InlineArray<4, FieldName> = [.authorization, .xAPIKey, .apiKey, .xGoogAPIKey]
 
+    /// The first key that is known counts. Every field that holds one of ours stays here, whosever it is.
     private mutating func admitKey(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
         var shown = false
+        var caller: Int?
+        var fields = FieldNames.none
         for place in Self.keyFields.indices {
             let field = Self.keyFields[place]
             guard let range = requestHead.value(of: field) else { continue }
@@ -32,10 +35,10 @@ extension Proxy {
             caller = caller ?? found
             fields = fields.with(field)
         }
+        if let caller { return admit(index, caller, fields) }
         let problem = shown ? "is not known here, or was revoked" : "is missing"
         refuse(index, 401, code: shown ? "invalid_api_key" : "missing_api_key", "The TruthTable key \(problem): send one as Authorization: Bearer, x-api-key, api-key or x-goog-api-key", fields: "WWW-Authenticate: Bearer\r\n")
         return false
-        if let caller { return admit(index, caller, fields) }
     }
 
     /// The token of `Bearer TOKEN`, the scheme in any case (RFC 9110 §11.1).
@@ -109,12 +112,14 @@ extension Proxy {
     /// This machine's programs, and pages that may: a request of a page elsewhere, or one that a proxy here passed on, has our key
     /// spent by somebody who has none.
     private mutating func admitLocal(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        let isPassedOn = requestHead.contains(.xForwardedFor) || requestHead.contains(.forwarded)
-        let isLoopback = clients.at(index).pointee.isLoopback && !isPassedOn
+        let isLoopback = isOfThisMachine(index)
         let host = requestHead.authorityRange
         if isLoopback, !requestHead.contains(.origin), Self.isPlainlyLocal(UnsafeRawBufferPointer(rebasing: bytes[host.lowerBound..<host.upperBound])) { return true }
         func text(_ range: ByteRange) -> String { String(decoding: bytes[range.lowerBound..<range.upperBound], as: UTF8.self) }
-        let decision = access.decide(isLoopback: isLoopback, origin: requestHead.value(of: .origin).map(text), host: text(host))
+        let origin = requestHead.value(of: .origin).map(text)
+        var decision = access.decide(isLoopback: isLoopback, origin: origin, host: text(host))
+        // `null` is what a file's page says, but also any page's in a frame without rights.
+        if origin == "null", clients.at(index).pointee.exchange.grant == .origin { decision = .refused(.foreignOrigin) }
         if case .refused(let refusal) = decision {
             if refusal == .foreignOrigin {
                 refuse(index, 403, code: "origin_not_allowed", "Pages of this origin are not served: add it to TRUTHTABLE_ALLOWED_ORIGINS")
@@ -124,6 +129,11 @@ extension Proxy {
             return false
         }
         return true
+    }
+
+    /// A client on this machine, and not one whom a proxy here passes on.
+    func isOfThisMachine(_ index: Int) -> Bool {
+        clients.at(index).pointee.isLoopback && !requestHead.contains(.xForwardedFor) && !requestHead.contains(.forwarded)
     }
 
     /// `localhost` and `127.0.0.1`, with or without a port: what nearly all local callers ask for, without making texts of it.

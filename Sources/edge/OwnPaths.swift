@@ -40,7 +40,7 @@ extension Proxy {
             authorization: text(.authorization), parameter: QueryText.value(of: "token", in: slice(requestHead.queryRange)),
             cookie: requestHead.value(of: .cookie).flatMap { HTTPRequest.cookie("truthtable_token", ofField: slice($0)) })
         let host = bytes.bytes.extracting(requestHead.authorityRange).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        switch access.decide(isLoopback: clients.at(index).pointee.isLoopback, origin: text(.origin), host: host, presented: presented) {
+        switch access.decide(isLoopback: isOfThisMachine(index), origin: text(.origin), host: host, presented: presented) {
         case .allowed: return true
         case .refused(let refusal):
             answer(index, refusal.status, "{\"error\":\"\(refusal.message)\"}", close: false)
