@@ -304,8 +304,12 @@ extension Proxy {
         let upstream = client.pointee.exchange.upstream
         let owesLastChunk = client.pointee.exchange.requestBodyIsChunked && !client.pointee.exchange.lastChunkIsWritten
         guard upstream >= 0 else {
+            guard client.pointee.exchange.isResolving else {
+                clientDeadlines[index] = .max  // it is the dispatcher that is asked, and it has a time of its own
+                return
+            }
             // It waits for an address, and so does the end of its body.
-            if client.pointee.exchange.isResolving, owesLastChunk {
+            if owesLastChunk {
                 client.pointee.exchange.lastChunkIsWritten = true
                 client.pointee.exchange.heldHead.append(UnsafeRawBufferPointer(start: Chunk.last.utf8Start, count: Chunk.last.utf8CodeUnitCount))
             }

@@ -88,9 +88,9 @@ extension ClientConnection {
         return tls!.send(&output, followedBy: data)
     }
 
-    /// Closes the descriptor. Whoever was between two requests is told that nothing is missing; all else is a cut.
+    /// Closes the descriptor. Whoever was between two requests, or in a tunnel, is told that nothing is missing; all else is a cut.
     mutating func end() {
-        if isTLS, phase == .head, output.isEmpty, !cutsAfterOutput { tls!.close() }
+        if isTLS, phase == .head || phase == .tunnel, output.isEmpty, !cutsAfterOutput { tls!.close() }
         close(descriptor)
     }
 }

@@ -10,7 +10,7 @@ extension Proxy {
         func text(_ range: ByteRange) -> String { String(decoding: bytes[range.lowerBound..<range.upperBound], as: UTF8.self) }
         let client = clients.at(index)
         client.pointee.exchange.grant = gateway.cors.grant(text(range))
-        if range.count <= CORSPolicy.originLimit { client.pointee.exchange.origin.append(UnsafeRawBufferPointer(rebasing: bytes[range.lowerBound..<range.upperBound])) }
+        client.pointee.exchange.origin.append(UnsafeRawBufferPointer(rebasing: bytes[range.lowerBound..<range.upperBound].prefix(CORSPolicy.originLimit)))
         guard requestHead.method == .options, requestHead.contains(.accessControlRequestMethod) else { return false }
         guard client.pointee.exchange.grant != .none else {
             answer(index, 403, "{\"error\":\"pages of this origin are not allowed: see TRUTHTABLE_ALLOWED_ORIGINS\"}", close: false)

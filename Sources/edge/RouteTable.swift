@@ -1,4 +1,5 @@
 // Which list of upstreams a request goes to, by its path and, where a route asks for it, by the model that its body names.
+import Glibc
 
 /// The routes of the settings as the hot path wants them; list 0 is that of no route.
 struct RouteTable {
@@ -46,7 +47,8 @@ struct RouteTable {
 
     /// By whole segments: `/v1/messages` begins `/v1/messages/batches`, not `/v1/messagesX`; `/v1/` begins all below it.
     private static func begins(_ path: UnsafeRawBufferPointer, with prefix: UnsafeRawBufferPointer) -> Bool {
-        guard path.count >= prefix.count, path.prefix(prefix.count).elementsEqual(prefix) else { return false }
-        return path.count == prefix.count || prefix.last.map { $0 == UInt8(ascii: "/") } ?? true || path[prefix.count] == UInt8(ascii: "/")
+        guard let start = path.baseAddress, let wanted = prefix.baseAddress, prefix.count > 0 else { return prefix.isEmpty }
+        guard path.count >= prefix.count, memcmp(start, wanted, prefix.count) == 0 else { return false }
+        return path.count == prefix.count || prefix[prefix.count - 1] == UInt8(ascii: "/") || path[prefix.count] == UInt8(ascii: "/")
     }
 }

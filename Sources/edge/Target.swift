@@ -30,8 +30,6 @@ struct Target: ~Copyable {
     let idleLimit: Int
     /// The address that answered when those before it did not; goes first.
     var preferred: String?
-    /// Clients that wait for the host's addresses.
-    var resolving: [Int] = []
 
     init(_ upstream: Upstream, tls: TLSClientContext?, breaker: CircuitBreaker, idleLimit: Int) {
         let url = upstream.url

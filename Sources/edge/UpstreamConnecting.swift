@@ -40,7 +40,6 @@ extension Proxy {
                 fail(index, "cannot resolve \(host): \(reason)")
                 return false
             case .pending:
-                target.pointee.resolving.append(index)
                 client.pointee.exchange.isResolving = true
                 clientDeadlines[index] = now &+ connectNanoseconds
                 return false
@@ -145,25 +144,21 @@ extension Proxy {
     /// Look-ups have ended: exchanges that waited for them go on.
     mutating func resolved() {
         _ = resolver.finished(now: loop.now)
-        for target in targets where !target.pointee.resolving.isEmpty {
+        for index in 0..<clients.highWater where clients.isLive(index) && clients.at(index).pointee.exchange.isResolving {
+            let client = clients.at(index)
             // The end of another host's look-up is no more time for this one's.
-            if case .tcp(let host, _) = target.pointee.endpoint, case .pending = resolver.lookup(host, now: loop.now) { continue }
-            let waiting = target.pointee.resolving
-            target.pointee.resolving = []
-            for index in waiting where clients.isLive(index) && clients.at(index).pointee.exchange.isResolving && targets[clients.at(index).pointee.exchange.target] == target {
-                let client = clients.at(index)
-                endResolving(index)
-                guard client.pointee.phase == .exchange, connect(index, fresh: true) else { continue }
-                var head = ByteBuffer()
-                swap(&head, &client.pointee.exchange.heldHead)
-                let upstream = client.pointee.exchange.upstream
-                let generation = upstreams.generation(upstream)
-                guard appendUpstream(upstream, head.bytes) else { continue }
-                if client.pointee.exchange.requestBody.isDone { requestEnded(index) }
-                guard upstreams.find(UInt32(upstream), generation) != nil else { continue }
-                flushUpstream(upstream)
-                if clients.isLive(index) { resume(index) }
-            }
+            if case .tcp(let host, _) = targets[client.pointee.exchange.target].pointee.endpoint, case .pending = resolver.lookup(host, now: loop.now) { continue }
+            endResolving(index)
+            guard client.pointee.phase == .exchange, connect(index, fresh: true) else { continue }
+            var head = ByteBuffer()
+            swap(&head, &client.pointee.exchange.heldHead)
+            let upstream = client.pointee.exchange.upstream
+            let generation = upstreams.generation(upstream)
+            guard appendUpstream(upstream, head.bytes) else { continue }
+            if client.pointee.exchange.requestBody.isDone { requestEnded(index) }
+            guard upstreams.find(UInt32(upstream), generation) != nil else { continue }
+            flushUpstream(upstream)
+            if clients.isLive(index) { resume(index) }
         }
     }
 
