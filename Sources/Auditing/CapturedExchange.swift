@@ -18,6 +18,8 @@ package struct CapturedExchange: Sendable {
     /// The copy ends before the body did: the limit of captures, a client that left, an upstream that broke.
     package var requestTruncated: Bool
     package var responseTruncated: Bool
+    /// ... or the target did.
+    package var targetTruncated = false
     /// The request's body holds a question, an answer and documents told apart: a client asks for an audit of them.
     package var isSubmission: Bool
     /// As in a traceparent field; empty without a trace.

@@ -32,6 +32,7 @@ enum JobInbox {
             requestBody: bytes(capture.requestBody), responseBody: bytes(capture.responseBody),
             requestTruncated: capture.head.flags.contains(.requestTruncated), responseTruncated: capture.head.flags.contains(.responseTruncated),
             isSubmission: capture.head.flags.contains(.submitted), traceID: capture.head.traceIDText)
+        exchange.targetTruncated = capture.head.flags.contains(.targetTruncated)
         exchange.callerKey = text(capture.caller)
         exchange.upstream = text(capture.upstream)
         return exchange

@@ -154,6 +154,7 @@ struct CaptureWriter: ~Copyable {
         let limit = Int(UInt16.max)
         guard count > limit else { return count }
         request.truncate(to: before + limit)
+        head.flags.insert(.targetTruncated)
         return limit
     }
 

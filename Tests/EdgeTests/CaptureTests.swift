@@ -122,6 +122,8 @@ private struct Written {
             try written.answer("HTTP/1.1 200 OK\r\n\r\n")
             let seen = try #require(try written.finish())
             #expect(seen.target.hasPrefix("/?\(parameter.prefix(3))") && seen.target.utf8.count <= 65_535)
+            let isCut = parameter == "a=b&" ? length > 65_533 : length > 100
+            #expect(seen.head.flags == (isCut ? [.targetTruncated] : []), "\(length) bytes of \(parameter)")
             #expect(seen.requestFields == "Host: x\r\n")
         }
         #expect(pool.usedBytes == 0)

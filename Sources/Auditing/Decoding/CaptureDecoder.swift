@@ -200,7 +200,7 @@ package struct CaptureDecoder {
             requestID: exchange.requestID, auditID: exchange.auditID, path: exchange.path, model: response.model ?? prompt.model, query: extraction?.query ?? "",
             documents: extraction?.documents ?? [], contextState: extraction?.state ?? .none,
             contextIsPartial: extraction?.isPartial == true || prompt.isPartial || isUnread || exchange.requestTruncated,
-            answer: Self.cut(response.answer), truncated: exchange.requestTruncated || exchange.responseTruncated, usage: response.usage)
+            answer: Self.cut(response.answer), truncated: exchange.requestTruncated || exchange.responseTruncated || exchange.targetTruncated, usage: response.usage)
         auditCase.traceID = exchange.traceID
         auditCase.callerKey = exchange.callerKey
         auditCase.upstream = exchange.upstream

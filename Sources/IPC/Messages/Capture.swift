@@ -37,6 +37,8 @@ package struct CaptureFlags: OptionSet, Sendable {
     package static let testMode = CaptureFlags(rawValue: 16)
     /// No exchange: a client asks for an audit of what its request's body holds.
     package static let submitted = CaptureFlags(rawValue: 32)
+    /// The copy of the target stops at 64 KiB.
+    package static let targetTruncated = CaptureFlags(rawValue: 64)
 }
 
 /// The fixed head of a capture's payload.
