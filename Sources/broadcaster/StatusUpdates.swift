@@ -41,11 +41,11 @@ struct HealthReading: Equatable {
     }
 
     init(_ scoreboard: Scoreboard, clients: Int) {
-        let isThere = (scoreboard.inhabitant(of: .dispatcher)?.pid ?? 0) != 0
-        workers = isThere ? scoreboard.value(.workers, at: .dispatcher) : 0
+        // While there is no dispatcher its gauges are 0: `Scoreboard.retire`.
         auditService = scoreboard.auditService
         queueDepth = scoreboard.value(.queueUsed, at: .dispatcher)
         queueSize = scoreboard.value(.queueSize, at: .dispatcher)
+        workers = scoreboard.value(.workers, at: .dispatcher)
         running = scoreboard.value(.runningJobs, at: .dispatcher)
         connections = clients
     }
