@@ -20,7 +20,8 @@ enum Keys {
         do throws(CallerKeyFile.Flaw) {
             switch arguments.first {
             case "create": return try create(options, file)
-            case "list" where options.operands.isEmpty: return list(try CallerKeyFile.read(file), asJSON: options.flags.contains("--json"))
+            case "list" where !options.operands.isEmpty: return CommandLineTool.usage("keys list takes no name: it shows all keys")
+            case "list": return list(try CallerKeyFile.read(file), asJSON: options.flags.contains("--json"))
             case "revoke": return try revoke(options, file)
             case nil: return CommandLineTool.usage("keys needs create, list or revoke")
             case let other?: return CommandLineTool.usage("keys has no \(other)")

@@ -145,6 +145,8 @@ def test_keys_are_made_used_and_revoked_while_it_runs(keyed):
     assert keyed.wait_logged('"key":"alice"')
     assert keyed.figure("key_requests_total", key="alice") >= 2
     assert json.loads(keyed.command("keys", "list", "--json").stdout)[0]["name"] == "alice"
+    refused = keyed.command("keys", "list", "alice")
+    assert refused.returncode == 64 and "keys list takes no name" in refused.stderr
     assert keyed.command("keys", "revoke", "alice").returncode == 0
     wait_until(lambda: ask(keyed, Authorization=f"Bearer {key}").status_code == 401, what="the revocation")
     keyed.wait_at_rest()
