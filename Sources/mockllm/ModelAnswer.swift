@@ -151,13 +151,13 @@ struct ModelAnswer {
         json.member("created_at", Self.createdText)
     }
 
-    func writeOllamaText(_ json: inout JSONWriter, _ text: String) {
+    func writeOllamaText(_ json: inout JSONWriter, _ text: String, callsTool: Bool = true) {
         guard dialect == .ollamaChat else { return json.member("response", longText: text) }
         json.name("message")
         json.beginObject()
         json.member("role", "assistant")
         json.member("content", longText: tool == nil ? text : "")
-        if let tool {
+        if callsTool, let tool {
             json.name("tool_calls")
             json.beginArray()
             json.beginObject()

@@ -1,5 +1,5 @@
 // Answers in the shapes of OpenAI's responses, Anthropic's messages and Gemini's contents, whole and as events; and tools that are
-// called in the shape of OpenAI's chat.
+// called in streams of OpenAI's chat and Ollama's.
 import JSON
 
 extension ModelAnswer {
@@ -156,6 +156,7 @@ extension ModelAnswer {
         case .responses: return responseEvents(pieces)
         case .gemini: return (pieces.isEmpty ? [""] : pieces).enumerated().map { index, piece in Self.event(nil) { writeGemini(&$0, piece, isLast: index >= pieces.count - 1) } }
         case .chat: return tool.map { toolEvents($0.name, $0.arguments) } ?? []
+        case .ollamaChat: return tool == nil ? [] : ollamaToolLines
         default: return []
         }
     }
@@ -285,6 +286,19 @@ extension ModelAnswer {
         item("response.output_item.done", isDone: true)
         response("response.completed", isDone: true)
         return events
+    }
+
+    /// The call in one line, the end in another.
+    private var ollamaToolLines: [[UInt8]] {
+        [false, true].map { isEnd in
+            var json = JSONWriter()
+            json.beginObject()
+            writeOllamaHead(&json)
+            writeOllamaText(&json, "", callsTool: !isEnd)
+            if isEnd { writeOllamaEnd(&json) } else { json.member("done", false) }
+            json.endObject()
+            return json.bytes + Array("\n".utf8)
+        }
     }
 
     private func toolEvents(_ name: String, _ arguments: [UInt8]) -> [[UInt8]] {

@@ -13,6 +13,7 @@ ollama = pytest.importorskip("ollama", reason=REASON)
 from langchain_core.tools import tool  # noqa: E402
 from langchain_openai import ChatOpenAI  # noqa: E402
 from llama_index.core.llms import ChatMessage  # noqa: E402
+from llama_index.core.tools import FunctionTool  # noqa: E402
 from llama_index.llms.openai import OpenAI as LlamaIndexOpenAI  # noqa: E402
 
 from product import Product, questions  # noqa: E402
@@ -103,12 +104,16 @@ def test_anthropic_tools(claude):
         assert stream.get_final_message().content[0].input == {"query": "Hello"}
 
 
-def test_anthropic_errors(claude):
+@pytest.mark.parametrize("stream", [False, True])
+def test_anthropic_errors(stream, claude):
     with pytest.raises(anthropic.RateLimitError):
-        claude.messages.create(model="m", max_tokens=10, messages=USER, extra_body={"mock": {"status": 429}})
+        claude.messages.create(model="m", max_tokens=10, messages=USER, stream=stream, extra_body={"mock": {"status": 429}})
     with pytest.raises(anthropic.APIStatusError) as error:
-        claude.messages.create(model="m", max_tokens=10, messages=USER, extra_body={"mock": {"fail": "refuse"}})
+        claude.messages.create(model="m", max_tokens=10, messages=USER, stream=stream, extra_body={"mock": {"fail": "refuse"}})
     assert error.value.status_code == 502
+    if stream:
+        with pytest.raises(Exception, match="peer closed connection"):
+            list(claude.messages.create(model="m", max_tokens=10, messages=USER, stream=True, extra_body={"mock": {"fail": "cut", "after": 3}}))
 
 
 # Ollama
@@ -129,9 +134,15 @@ def test_ollama(llama):
 def test_ollama_tools_and_errors(llama, product):
     called = llama.chat(model="m", messages=USER, tools=[tool_of("openai")])
     assert called.message.tool_calls[0].function.name == "lookup"
-    with pytest.raises(ollama.ResponseError) as error:
-        ollama.Client(host=product.url, headers={"X-Mock-Status": "404"}).chat(model="m", messages=USER)
-    assert error.value.status_code == 404
+    parts = [call for part in llama.chat(model="m", messages=USER, tools=[tool_of("openai")], stream=True) for call in part.message.tool_calls or []]
+    assert [(call.function.name, call.function.arguments) for call in parts] == [("lookup", called.message.tool_calls[0].function.arguments)]
+    for stream in (False, True):
+        with pytest.raises(ollama.ResponseError) as error:
+            answer = ollama.Client(host=product.url, headers={"X-Mock-Status": "404"}).chat(model="m", messages=USER, stream=stream)
+            list(answer)
+        assert error.value.status_code == 404
+    with pytest.raises(httpx.HTTPError):
+        list(ollama.Client(host=product.url, headers={"X-Mock-Fail": "cut"}).chat(model="m", messages=USER, stream=True))
 
 
 # LangChain and LlamaIndex
@@ -148,8 +159,16 @@ def test_langchain(product):
     assert "".join(chunk.content for chunk in model.stream(USER)) == QUESTION["answer"]
     called = model.bind_tools([lookup]).invoke("Hello")
     assert called.tool_calls[0]["name"] == "lookup" and lookup.invoke(called.tool_calls[0]["args"]) == "Hello"
+    streamed = list(model.bind_tools([lookup]).stream("Hello"))
+    whole = streamed[0]
+    for part in streamed[1:]:
+        whole += part
+    assert whole.tool_calls[0]["name"] == "lookup" and whole.tool_calls[0]["args"] == called.tool_calls[0]["args"]
+    failing = ChatOpenAI(base_url=f"{product.url}/v1", api_key="sk-test", model="m", max_retries=0, default_headers={"X-Mock-Status": "500"})
     with pytest.raises(openai.InternalServerError):
-        ChatOpenAI(base_url=f"{product.url}/v1", api_key="sk-test", model="m", max_retries=0, default_headers={"X-Mock-Status": "500"}).invoke("Hello")
+        failing.invoke("Hello")
+    with pytest.raises(openai.InternalServerError):
+        list(failing.stream("Hello"))
 
 
 def test_llama_index(product):
@@ -157,10 +176,21 @@ def test_llama_index(product):
     asked = [ChatMessage(role=message["role"], content=message["content"]) for message in USER]
     assert model.chat(asked).message.content == QUESTION["answer"]
     assert "".join(part.delta for part in model.stream_chat(asked)) == QUESTION["answer"]
+
+    def lookup(query: str) -> str:
+        """Looks up."""
+        return query
+
+    hello, tools = [ChatMessage(role="user", content="Hello")], [FunctionTool.from_defaults(fn=lookup).metadata.to_openai_tool()]
+    *_, streamed = model.stream_chat(hello, tools=tools)
+    for answer in (model.chat(hello, tools=tools), streamed):
+        [call] = answer.message.additional_kwargs["tool_calls"]
+        assert (call.function.name, json.loads(call.function.arguments)) == ("lookup", {"query": "Hello"})
+    failing = LlamaIndexOpenAI(api_base=f"{product.url}/v1", api_key="sk-test", model="gpt-4o-mini", max_retries=0, default_headers={"X-Mock-Status": "500"})
     with pytest.raises(openai.InternalServerError):
-        LlamaIndexOpenAI(
-            api_base=f"{product.url}/v1", api_key="sk-test", model="gpt-4o-mini", max_retries=0, default_headers={"X-Mock-Status": "500"}
-        ).chat(asked)
+        failing.chat(asked)
+    with pytest.raises(openai.InternalServerError):
+        list(failing.stream_chat(asked))
 
 
 # Gemini
