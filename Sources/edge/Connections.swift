@@ -81,7 +81,7 @@ struct Exchange: ~Copyable {
     var tried: UInt32 = 0
     /// From the target's breaker, until it was told that the target failed.
     var permit: CircuitBreaker.Permit?
-    /// Whose key the request showed, -1 where nobody's of ours, and the field that it stood in.
+    /// Whose key the request showed, -1 where nobody's of ours, and the fields that keys of ours stood in.
     var caller = -1
     var callerFields = FieldNames.none
     /// Where its stream is counted, also when the caller has got another name since.

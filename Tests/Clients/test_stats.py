@@ -156,6 +156,34 @@ def test_metrics(product):
     assert dropped == ledger["dropped"]
 
 
+def test_metrics_are_written_by_the_rules(product):
+    """The text format and promtool's own rules, on the lines as they come: the parser above forgives some."""
+    exchange(product.port, POST)
+    product.wait_at_rest()
+    text = product.metrics()
+    assert text.endswith("\n") and "\r" not in text
+    known, current = {}, None
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            _, _, current, words = line.split(" ", 3)
+            assert current not in known and words and re.fullmatch(r"[a-z][a-z0-9_]*", current), line
+            known[current] = None
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name == current and known[name] is None and kind in ("counter", "gauge", "histogram"), line
+            known[name] = kind
+            assert name.endswith("_total") == (kind == "counter"), line
+            assert not re.search(r"_(count|sum|bucket|info|counter|gauge|histogram)$", name) and not re.search(r"_(ms|us|ns|milliseconds|microseconds|kb|mb|percent)(_|$)", name), line
+        else:
+            name, labels, value = re.fullmatch(r"([a-z0-9_]+)(?:\{(.*)\})? (-?[0-9.e+]+|NaN)", line).groups()
+            assert name == current or known[current] == "histogram" and re.fullmatch(rf"{current}_(bucket|sum|count)", name), line
+            pairs = re.findall(r'([a-z_]+)="((?:[^"\\\n]|\\[\\"n])*)"(,|$)', labels or "")
+            assert ",".join(f'{label}="{text}"' for label, text, _ in pairs) == (labels or "") and len({label for label, _, _ in pairs}) == len(pairs), line
+            if known[current] == "counter":
+                assert float(value) >= 0, line
+    assert None not in known.values()
+
+
 def _check_buckets(family):
     series = {}
     for sample in family.samples:
