@@ -94,6 +94,8 @@ package struct Settings: Equatable, Sendable {
     package var maxHeadBytes = 64 << 10
     package var maxHeaderFields = 100
     package var maxTargetBytes = 16 << 10
+    package var maxChunkLineBytes = 256
+    package var maxTrailerBytes = 8 << 10
     package var maxRequestBodyBytes = 64 << 20
     package var headTimeout = Duration.seconds(10)
     package var bodyIdleTimeout = Duration.seconds(60)

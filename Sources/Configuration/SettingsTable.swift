@@ -284,6 +284,12 @@ package enum SettingsTable {
             "MAX_TARGET_BYTES", .bytes(\.maxTargetBytes, 256...128 << 10), [.edge, .broadcaster],
             "Path and query of a request"),
         Setting(
+            "MAX_CHUNK_LINE", .bytes(\.maxChunkLineBytes, 32...16 << 10), [.edge],
+            "Size line of a chunk, extensions included, of a request and of an answer"),
+        Setting(
+            "MAX_TRAILERS", .bytes(\.maxTrailerBytes, 2...60 << 10), [.edge],
+            "Trailers of a request, and of an answer"),
+        Setting(
             "MAX_REQUEST_BODY", .bytes(\.maxRequestBodyBytes, 0...1 << 40), [.edge],
             "Body of a request"),
         Setting(

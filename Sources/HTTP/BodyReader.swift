@@ -13,11 +13,11 @@ package struct BodyReader {
 
     package init() {}
 
-    package init(_ head: BodyFraming) {
+    package init(_ head: BodyFraming, chunks limits: ChunkLimits = ChunkLimits()) {
         switch head {
         case .none: framing = .none
         case .length(let count): framing = .length(count)
-        case .chunked: framing = .chunked(ChunkedDecoder())
+        case .chunked: framing = .chunked(ChunkedDecoder(limits: limits))
         case .untilClose: framing = .untilClose
         }
     }

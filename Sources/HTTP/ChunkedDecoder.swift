@@ -3,16 +3,24 @@
 //     size --hex--> size --;--> extension --CRLF--> data --all--> CRLF --> size
 //     size 0 --CRLF--> trailer lines --empty line--> done
 //
-// Sixteen bytes, so that it lives in a connection's slot. Extensions are skipped, trailers are checked like fields and
+// A few words, so that it lives in a connection's slot. Extensions are skipped, trailers are checked like fields and
 // dropped (a message must make sense without them, RFC 9110 §6.5.1).
 // Leaves to others: copying the data, limits on the body, writing chunks (`ByteSink.appendChunkHeader`).
 
-package struct ChunkedDecoder: Sendable {
+/// What may stand around the data.
+package struct ChunkLimits: Sendable {
     /// A size and its extensions with their CRLF. No sender is known to use more than a signature's 90 bytes.
-    package static let lineLimitBytes = 256
+    package let lineBytes: UInt16
     /// All trailer lines with the last empty one.
-    package static let trailerLimitBytes = 8 << 10
+    package let trailerBytes: UInt16
 
+    package init(lineBytes: Int = 256, trailerBytes: Int = 8 << 10) {
+        self.lineBytes = UInt16(clamping: lineBytes)
+        self.trailerBytes = UInt16(clamping: trailerBytes)
+    }
+}
+
+package struct ChunkedDecoder: Sendable {
     package enum Piece: Equatable, Sendable {
         /// Data of the body at this offset of the span.
         case data(offset: Int, count: Int)
@@ -37,7 +45,9 @@ package struct ChunkedDecoder: Sendable {
     /// The sender sent trailers; they were dropped.
     package private(set) var hasTrailers = false
 
-    package init() {}
+    private let limits: ChunkLimits
+
+    package init(limits: ChunkLimits = ChunkLimits()) { self.limits = limits }
 
     package var isDone: Bool { state == .done }
 
@@ -108,7 +118,7 @@ package struct ChunkedDecoder: Sendable {
             guard byte == .lineFeed else { throw .badChunkEnd }
             state = .size
         case .trailerStart, .trailerName, .trailerValue, .trailerLineFeed, .lastLineFeed:
-            guard lineBytes < Self.trailerLimitBytes else { throw .trailersTooLarge }
+            guard lineBytes < limits.trailerBytes else { throw .trailersTooLarge }
             lineBytes &+= 1
             try advanceTrailer(byte)
         case .data, .done, .failed:
@@ -148,7 +158,7 @@ package struct ChunkedDecoder: Sendable {
 
     @inline(__always)
     private mutating func countLineByte() throws(HTTPError) {
-        guard lineBytes < Self.lineLimitBytes else { throw .chunkLineTooLong }
+        guard lineBytes < limits.lineBytes else { throw .chunkLineTooLong }
         lineBytes &+= 1
     }
 }

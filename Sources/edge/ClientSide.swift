@@ -174,7 +174,7 @@ extension Proxy {
         client.pointee.exchange.method = requestHead.method
         client.pointee.exchange.isHTTP10 = requestHead.version == .http10
         client.pointee.exchange.keepAlive = requestHead.keepAlive && !isDraining
-        client.pointee.exchange.requestBody = BodyReader(requestHead.framing)
+        client.pointee.exchange.requestBody = BodyReader(requestHead.framing, chunks: chunkLimits)
         client.pointee.exchange.requestBodyIsChunked = requestHead.framing == .chunked
         client.pointee.exchange.awaitsContinue = requestHead.expectsContinue
         clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds

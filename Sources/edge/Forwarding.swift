@@ -170,7 +170,7 @@ extension Proxy {
         connection.pointee.answerBegan = true
         upstreamDeadlines[upstream] = now &+ answerIdleNanoseconds
         connection.pointee.keepAlive = answerHead.keepAlive
-        connection.pointee.answer = BodyReader(answerHead.framing)
+        connection.pointee.answer = BodyReader(answerHead.framing, chunks: chunkLimits)
         client.pointee.exchange.status = answerHead.status
         client.pointee.exchange.answerBegan = true
         report(index, answerHead.status >= 502 && answerHead.status <= 504 ? .failed : .succeeded)

@@ -50,6 +50,7 @@ struct Proxy: ~Copyable {
     /// The product's own paths have a port of their own.
     let hasAdminPort: Bool
     let limits: HeadLimits
+    let chunkLimits: ChunkLimits
     let outputPool: BlockPool
     let capturePool: BlockPool
 
@@ -119,6 +120,7 @@ struct Proxy: ~Copyable {
         hasAdminPort = settings.adminPort != 0
         access = AccessPolicy(token: settings.accessToken, allowedOrigins: settings.allowedOrigins)
         limits = HeadLimits(headBytes: settings.maxHeadBytes, fieldCount: settings.maxHeaderFields, targetBytes: settings.maxTargetBytes)
+        chunkLimits = ChunkLimits(lineBytes: settings.maxChunkLineBytes, trailerBytes: settings.maxTrailerBytes)
         outputPool = BlockPool(limitBytes: 256 << 20)
         capturePool = BlockPool(limitBytes: settings.captureMemoryBytes)
         let capacity = Self.connections(settings)

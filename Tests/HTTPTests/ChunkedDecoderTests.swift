@@ -99,17 +99,22 @@ struct ChunkedDecoderTests {
     }
 
     @Test func `one past each limit is refused`() {
-        let line = ChunkedDecoder.lineLimitBytes
+        let line = Int(ChunkLimits().lineBytes)
         let longest = "1;" + String(repeating: "a", count: line - 4) + "\r\n"
         #expect(Self.decode(Array((longest + "x\r\n0\r\n\r\n").utf8)).isDone)
         let tooLong = "1;" + String(repeating: "a", count: line - 3) + "\r\n"
         #expect(Self.decode(Array((tooLong + "x\r\n0\r\n\r\n").utf8)).error == .chunkLineTooLong)
 
-        let trailers = ChunkedDecoder.trailerLimitBytes
+        let trailers = Int(ChunkLimits().trailerBytes)
         let most = "0\r\nA:" + String(repeating: "b", count: trailers - 6) + "\r\n\r\n"
         #expect(Self.decode(Array(most.utf8)).isDone)
         let tooMany = "0\r\nA:" + String(repeating: "b", count: trailers - 5) + "\r\n\r\n"
         #expect(Self.decode(Array(tooMany.utf8)).error == .trailersTooLarge)
+
+        var decoder = ChunkedDecoder(limits: ChunkLimits(lineBytes: 4, trailerBytes: 5))
+        var position = 0
+        let own = Array("1;a\r\n".utf8)
+        #expect(throws: HTTPError.chunkLineTooLong) { try decoder.next(own.span.bytes, from: &position) }
 
         #expect(Self.decode(Array("ffffffffffffffff\r\nx".utf8)).data == [UInt8(ascii: "x")])
     }
@@ -129,6 +134,6 @@ struct ChunkedDecoderTests {
     }
 
     @Test func `it fits a connection's slot`() {
-        #expect(MemoryLayout<ChunkedDecoder>.size <= 16)
+        #expect(MemoryLayout<ChunkedDecoder>.size <= 24)
     }
 }
