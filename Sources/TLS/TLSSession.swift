@@ -13,7 +13,7 @@ package enum TLSResult: Equatable {
     case wantsRead, wantsWrite
     /// The peer said close_notify: nothing is missing.
     case end
-    /// Final: every later call says the same.
+    /// Final: every later call says the same. (Where the descriptor refused a write, every later write.)
     case failed(TLSError)
 }
 
@@ -27,6 +27,8 @@ package struct TLSSession: ~Copyable {
     private let record: Unmanaged<HostRecord>?
     /// What every call says from now on.
     package private(set) var failure: TLSError?
+    /// ... but reads, as it was a write that the descriptor refused: what the peer said before can still be read.
+    private var isReadable = false
     /// Bytes that a write has encrypted without being able to send them: the next write has to begin with them.
     private var owedBytes = 0
 
@@ -79,7 +81,7 @@ package struct TLSSession: ~Copyable {
 
     /// As many records as are here and fit.
     package mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> TLSResult {
-        if let failure { return .failed(failure) }
+        if let failure, !isReadable { return .failed(failure) }
         guard let base = buffer.baseAddress, buffer.count > 0 else { return .bytes(0) }
         var count = 0
         repeat {
@@ -102,6 +104,7 @@ package struct TLSSession: ~Copyable {
             let left = bytes.count - written
             let result = result(co_write(ssl, base + written, left, more || left > Self.recordBytes))
             guard case .bytes(let count) = result else {
+                if case .failed(.system) = result { isReadable = true }
                 owedBytes = result == .wantsWrite ? min(left, Self.recordBytes) : 0
                 // Said with what was written; the next call meets the same obstacle first.
                 return written > 0 ? .bytes(written) : result
@@ -169,6 +172,7 @@ package struct TLSSession: ~Copyable {
             let established = SSL_get_peer_finished(ssl, &byte, 0) > 0
             let error = refusal ?? TLSError(outcome, established: established) ?? .protocolFailure("unexpected state \(outcome.kind)")
             failure = error
+            isReadable = false
             return .failed(error)
         }
     }

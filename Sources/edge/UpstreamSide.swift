@@ -281,10 +281,10 @@ extension Proxy {
     }
 
     /// The upstream takes no more of the request, perhaps because it has answered and closed: what it said first counts. It is read at the
-    /// end of this turn, not from here, where bytes of the client may be in use. (A TLS session that could not write cannot read.)
+    /// end of this turn, not from here, where bytes of the client may be in use.
     mutating func sendFailed(_ upstream: Int, _ reason: String, untouched: Bool = false) {
         let connection = upstreams.at(upstream)
-        guard connection.pointee.phase == .active, connection.pointee.tls == nil, clients.at(connection.pointee.client).pointee.exchange.upstreamBegan > 0 else {
+        guard connection.pointee.phase == .active, clients.at(connection.pointee.client).pointee.exchange.upstreamBegan > 0 else {
             return upstreamFailed(upstream, reason, untouched: untouched)
         }
         connection.pointee.isDeaf = true

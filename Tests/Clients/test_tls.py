@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from product import free_port, memory_bytes, settled, wait_until
-from wire import Upstream, connect, echo, events, exchange, flood, read_events
+from wire import Upstream, connect, early_answers, echo, events, exchange, flood, read_events, refuse_early
 
 
 class TLSUpstream(Upstream):
@@ -107,6 +107,13 @@ def test_large_bodies(product, upstream):
     thread = threading.Thread(target=client.send, args=(b"POST /big HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data),), daemon=True)
     thread.start()
     assert client.answer("POST").body == data
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_early_answer_stands(chunked, product, upstream):
+    upstream.early = True
+    upstream.answer = refuse_early
+    assert early_answers(product.port, chunked) == {413}
 
 
 def test_a_slow_reader_does_not_grow_the_edge(product, upstream):

@@ -358,3 +358,35 @@ def read_events(client, go, count=5):
         assert client.exactly(11) == b"data: %d\n\n\r\n" % number
         go.release()
     assert client.line() == b"0"
+
+
+def refuse_early(wire, request):
+    """413 and the end, whatever of the request still comes."""
+    wire.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+    return False
+
+
+def early_answers(port, chunked, rounds=40):
+    """What clients get that send 20 MB to an upstream that answers early: the different statuses, None for no answer."""
+    piece = b"x" * 200_000
+    block = b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece
+    framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % (100 * len(piece))
+    statuses = set()
+    for _ in range(rounds):
+        client = connect(port)
+
+        def send():
+            try:
+                client.send(b"POST /up HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n" % framing)
+                for _ in range(100):
+                    client.send(block)
+            except OSError:
+                pass
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        answer = client.answer("POST")
+        statuses.add(answer and answer.status)
+        client.close(reset=True)
+        sender.join()
+    return statuses
