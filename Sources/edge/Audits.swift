@@ -13,6 +13,11 @@ import Inbound
 extension Proxy {
     /// How long the dispatcher may take beyond the wait that was asked for.
     private static var graceNanoseconds: UInt64 { 2_000_000_000 }
+    /// How long waits may go on while the product ends; then what is queued needs the time that is left.
+    private static var drainNanoseconds: UInt64 { 5_000_000_000 }
+
+    /// The latest end of a wait during a drain that begins or goes on now.
+    var drainWaitLimit: UInt64 { now &+ min(Self.drainNanoseconds, UInt64(clamping: settings.drainTimeout.nanoseconds / 2)) }
 
     // MARK: Requests
 
@@ -114,7 +119,8 @@ extension Proxy {
     }
 
     private mutating func ask<M: Message & ~Escapable>(_ index: Int, _ message: borrowing M, _ purpose: QueryOutbox.Purpose, _ wait: Duration) {
-        let until = now &+ UInt64(clamping: wait.nanoseconds) &+ Self.graceNanoseconds
+        var until = now &+ UInt64(clamping: wait.nanoseconds) &+ Self.graceNanoseconds
+        if isDraining { until = min(until, drainWaitLimit) }
         guard let query = queries.ask(message, for: index, purpose, until: until) else { return answerUnavailable(index, queries.isAttached ? "worker pool queue is full" : "worker pool is stopped") }
         clients.at(index).pointee.exchange.query = query
     }
@@ -147,7 +153,7 @@ extension Proxy {
             if case .submission(waits: true) = waiting.purpose {
                 answerTimedOut(waiting.client)
             } else {
-                answerUnavailable(waiting.client, "the audit service does not answer")
+                answerUnavailable(waiting.client, isDraining ? "worker pool is stopped" : "the audit service does not answer")
             }
         }
     }

@@ -222,6 +222,7 @@ struct Proxy: ~Copyable {
             clients.at(index).pointee.hasMore = true
             readClient(index)
         }
+        queries.hurry(until: drainWaitLimit)
         for target in targets { closeIdle(target) }
         for index in 0..<clients.highWater where clients.isLive(index) {
             let client = clients.at(index)

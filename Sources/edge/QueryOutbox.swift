@@ -24,7 +24,7 @@ struct QueryOutbox: ~Copyable {
         let client: Int
         let purpose: Purpose
         /// When the dispatcher is not waited for any more, in the loop's nanoseconds.
-        let until: UInt64
+        fileprivate(set) var until: UInt64
     }
 
     struct Answered {
@@ -54,6 +54,11 @@ struct QueryOutbox: ~Copyable {
     mutating func cancel(_ id: UInt64) {
         guard waiting.removeValue(forKey: id) != nil, token != nil else { return }
         _ = channel!.send(.cancelQuery, id: id)
+    }
+
+    /// Nobody waits longer than until then.
+    mutating func hurry(until limit: UInt64) {
+        for (id, query) in waiting where query.until > limit { waiting[id]?.until = limit }
     }
 
     /// Those whose time is over.

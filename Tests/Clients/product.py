@@ -83,6 +83,23 @@ def memory_bytes(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) * 1024
 
 
+def memory_holds(pid, needle):
+    """Whether readable, writable memory of a process holds the bytes."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if not rights.startswith("rw"):
+                continue
+            begin, end = (int(text, 16) for text in span.split("-"))
+            try:
+                memory.seek(begin)
+                if needle in memory.read(end - begin):
+                    return True
+            except (OSError, ValueError, OverflowError):
+                continue
+    return False
+
+
 class Process:
     """One started program with its output in a file; ended by its pid."""
 

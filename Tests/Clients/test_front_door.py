@@ -3,6 +3,7 @@ and deaths, pages, traces and parameters in every odd form (docs/GATEWAY.md, doc
 
 import hashlib
 import json
+import os
 import re
 import signal
 import socket
@@ -11,9 +12,9 @@ import time
 
 import pytest
 
-from product import free_port, stays, wait_until
+from product import free_port, memory_holds, stays, wait_until
 from tls import secure
-from wire import OK, Upstream, connect, exchange
+from wire import OK, Upstream, connect, early_answers, exchange, refuse_early
 
 JSON_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -145,41 +146,76 @@ def test_one_upstream_alone_behind_its_breaker(start, upstreams):
     silence.set()
 
 
-@pytest.mark.parametrize("kind", ["a length", "chunks"])
-def test_an_early_answer_stands_although_the_rest_of_the_request_finds_nobody(kind, start, upstreams):
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_early_answer_stands_although_the_rest_of_the_request_finds_nobody(chunked, start, upstreams):
     """The upstream refuses a large upload and closes: its answer is the client's, not the failure of our next write."""
-
-    def answer(wire, request):
-        wire.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
-        return False
-
-    upstream = upstreams(answer)
+    upstream = upstreams(refuse_early)
     upstream.early = True
     product = start(upstream.url, breaker_faults=0)
-    piece = b"x" * 200_000
-    framing, block, count = ("Content-Length: 20000000", piece, 100) if kind == "a length" else ("Transfer-Encoding: chunked", b"%x\r\n%s\r\n" % (len(piece), piece), 100)
-    statuses = []
-    for _ in range(40):
-        client = connect(product.port)
+    assert early_answers(product.port, chunked) == {413}
 
-        def send():
-            try:
-                client.send(request("POST", "/up", framing))
-                for _ in range(count):
-                    client.send(block)
-            except OSError:
-                pass
 
-        sender = threading.Thread(target=send)
-        sender.start()
-        said = client.answer("POST")
-        statuses.append(said and said.status)
-        client.close(reset=True)
-        sender.join()
-    assert set(statuses) == {413}, statuses
+LIMITS = {
+    "a chunk's line": (b"3;" + b"a" * 26 + b"\r\nabc\r\n0\r\n\r\n", b"3;" + b"a" * 29 + b"\r\nabc\r\n0\r\n\r\n", 400),
+    "trailers": (b"0\r\nA: " + b"b" * 25 + b"\r\n\r\n", b"0\r\nA: " + b"b" * 26 + b"\r\n\r\n", 431),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_of_chunks_are_settings(name, start, upstreams):
+    within, beyond, status = LIMITS[name]
+    upstream = upstreams()
+    product = start(upstream.url, max_chunk_line=32, max_trailers=32)
+    head = request("POST", "/c", "Transfer-Encoding: chunked")
+    assert exchange(product.port, head + within).status == 200
+    assert exchange(product.port, head + beyond).status == status
+    # The same of answers, whose beginning the client has seen.
+    for body, is_cut in ((within, False), (beyond, True)):
+        upstream.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+        assert exchange(product.port, post()).is_cut == is_cut
+
+
+REPEATED = {"GET": 2, "HEAD": 2, "POST": 1, "PUT": 1, "PATCH": 1, "DELETE": 1, "OPTIONS": 1, "PURGE": 1}
+
+
+@pytest.mark.parametrize("method", REPEATED)
+def test_what_is_asked_again_when_a_kept_connection_dies(method, start, upstreams):
+    used, seen = set(), []
+
+    def answer(wire, request):
+        seen.append(request.target)
+        if request.target == "/never" or request.target == "/again" and wire in used:
+            return False
+        used.add(wire)
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (2, b"" if request.method == "HEAD" else b"ok"))
+
+    product = start(upstreams(answer).url, breaker_faults=0)
+    client = connect(product.port)
+    for target in ("/first", "/again", "/first", "/never"):
+        client.send(request(method, target))
+        said = client.answer(method)
+        assert said.status == (502 if target == "/never" or target == "/again" and REPEATED[method] == 1 else 200)
+    assert seen.count("/again") == REPEATED[method]
+    # Once, and not when the connection was new.
+    assert seen.count("/never") == REPEATED[method]
 
 
 # Keys of upstreams
+
+
+def test_a_key_from_a_file_is_known_to_edges_only(start, upstreams, tmp_path):
+    canary = "canary" + os.urandom(8).hex()
+    (tmp_path / "key").write_text(f"{canary}\n")
+    upstream = upstreams(JSON_OK)
+    product = start(f"{upstream.url} key=file:{tmp_path}/key key-field=x-goog-api-key", access_log="-", log_level="debug")
+    said = exchange(product.port, post())
+    assert said.status == 200 and upstream.requests[0].value("x-goog-api-key") == canary
+    product.wait_at_rest(captured=1)
+    everything = product.log + product.metrics() + json.dumps([product.stats(), product.status()]) + str(said.fields) + exchange(product.port, request("GET", "/v1/audits")).body.decode()
+    assert canary not in everything
+    for role in ("dispatcher", "auditor", "broadcaster"):
+        assert not any(memory_holds(pid, canary.encode()) for pid in product.pids(role)), f"the key is in the memory of the {role}"
+    assert any(memory_holds(pid, canary.encode()) for pid in product.pids("edge")), "the search finds nothing at all"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -496,6 +532,33 @@ def test_waits_at_their_edges(wait, status, product):
         stays(lambda: True, 0.3)
         return client.close(reset=True)
     assert client.answer().status == status
+
+
+@pytest.mark.parametrize("name", ["%00", "%zz", "%", "..", "%2e%2e%2fhealth", "a/b", "a" * 15_000, "%ff%fe", "%22%7d", "req_%0d%0aX-A:b"])
+def test_odd_ids_are_no_audits(name, product):
+    said = exchange(product.port, request("GET", f"/v1/audits/{name}"))
+    assert said.status == 404 and "no such audit" in json.loads(said.body)["error"]
+
+
+def test_a_wait_does_not_hold_up_the_end(start):
+    product = start(auditor_count=1, auditor_hung_timeout="60s")
+    stopped = product.kill("auditor", signal.SIGSTOP)
+    looks, submits = connect(product.port, 30), connect(product.port, 30)
+    looks.send(request("GET", "/v1/audits/unknown?wait=2m"))
+    submits.send(post(b'{"response":"It is 3 metres long."}', target="/v1/audits?wait=2m"))
+    wait_until(lambda: product.ledger()["pending"] == 1)
+    began = time.monotonic()
+    product.signal(signal.SIGTERM)
+    said = looks.answer()
+    assert (said.status, json.loads(said.body)) == (503, {"error": "worker pool is stopped"})
+    said = submits.answer("POST")
+    assert said.status == 504 and json.loads(said.body)["status"] == "pending"
+    assert time.monotonic() - began < 12
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    assert product.wait() == 0
+    ledger = json.loads(json.loads(re.findall(r"Final ledger ledger=(.*)", product.log)[-1]))
+    assert ledger["audited"] == ledger["captured"] == 1, "the audit had the time that was left"
 
 
 # Traces

@@ -984,24 +984,7 @@ def test_secrets_are_seen_by_the_upstream_only(mock, start, tmp_path):
         assert canary not in text, f"a secret shows in the {place}"
     for role in ("dispatcher", "auditor", "broadcaster", "supervisor"):
         for pid in product.processes(role) and [process["pid"] for process in product.processes(role)] or []:
-            assert not _memory_holds(pid, canary.encode()), f"a secret is in the memory of the {role}"
-
-
-def _memory_holds(pid, needle):
-    """Whether readable, writable memory of a process holds the bytes."""
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            span, rights = line.split()[:2]
-            if not rights.startswith("rw"):
-                continue
-            begin, end = (int(text, 16) for text in span.split("-"))
-            try:
-                memory.seek(begin)
-                if needle in memory.read(end - begin):
-                    return True
-            except (OSError, ValueError, OverflowError):
-                continue
-    return False
+            assert not memory_holds(pid, canary.encode()), f"a secret is in the memory of the {role}"
 
 
 # WebSockets of the upstream.

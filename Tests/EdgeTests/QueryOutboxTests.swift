@@ -82,6 +82,10 @@ private final class Line {
         #expect(line.outbox.late(at: 9).isEmpty)
         #expect(line.outbox.late(at: 10).map(\.id) == [1])
         #expect(Set(line.outbox.late(at: 30).map(\.id)) == [1, 2])
+        _ = line.ask("c", until: 90)
+        line.outbox.hurry(until: 15)
+        #expect(line.outbox.late(at: 14).map(\.id) == [1])
+        #expect(Set(line.outbox.late(at: 15).map(\.id)) == [1, 2, 3])
     }
 
     @Test func `with a new channel, or none, nobody waits for the old one`() throws {
