@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from product import Mock, Product, memory_bytes, settled, stays, wait_until
+from product import Mock, Product, memory_bytes, memory_holds, settled, stays, wait_until
 from wire import OK, Upstream, Wire, connect, exchange
 
 BIG = 20 << 20
