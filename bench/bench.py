@@ -232,6 +232,7 @@ class Bench:
         elsewhere = "/v1/messages => http://127.0.0.1:9; /api/ => http://127.0.0.1:9; "
         peers = [
             self.product("plain", upstream),
+            self.product("plain, once more", upstream),  # what differs here is noise
             self.product("1,000 keys, 3 routes by path", upstream, keys_file=keys, routes=f"{elsewhere}/1 => {here}"),
             self.product("the same, the last route by model", upstream, keys_file=keys, routes=f"{elsewhere}model bench* => {here}"),
             self.product("... and two upstreams in it", upstream, keys_file=keys, routes=f"{elsewhere}model bench* => {here}, {here}/"),
