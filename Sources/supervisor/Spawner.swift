@@ -63,6 +63,7 @@ final class Spawner {
                     request.descriptor_count = Int32(descriptors.count)
                     request.standard_error = logEnd.number
                     request.nice = Self.niceness(role)
+                    request.slice_microseconds = Self.sliceMicroseconds(role)
                     request.parent = getpid()
                     return try checked("start of \(role.executableName)", cl_spawn(&request, &pidfd))
                 }
@@ -75,6 +76,15 @@ final class Spawner {
     private static func niceness(_ role: ProcessRole) -> Int32 {
         switch role {
         case .auditor: 10
+        case .supervisor, .edge, .dispatcher, .broadcaster: 0
+        }
+    }
+
+    /// Niceness is about shares of a core. Who waits for one that an auditor has is a matter of slices: a process that wakes with a shorter
+    /// one takes the core at once, with one as long only when the auditor's is over, and a request wakes four processes one after the other.
+    private static func sliceMicroseconds(_ role: ProcessRole) -> UInt32 {
+        switch role {
+        case .auditor: 100_000  // the longest that Linux allows
         case .supervisor, .edge, .dispatcher, .broadcaster: 0
         }
     }

@@ -12,6 +12,7 @@ struct Program {
     var environment: [String] = []
     var descriptors: [Int32] = []
     var nice: Int32 = 0
+    var sliceMicroseconds: UInt32 = 0
     /// Where the output goes instead of the pipe.
     var output: Int32?
     var parent = getpid()
@@ -36,6 +37,7 @@ struct Program {
                     request.descriptor_count = Int32(numbers.count)
                     request.standard_error = standardError
                     request.nice = nice
+                    request.slice_microseconds = sliceMicroseconds
                     request.parent = parent
                     return body(&request)
                 }

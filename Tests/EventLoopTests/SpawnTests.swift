@@ -138,4 +138,19 @@ struct SpawnInheritanceTests {
         let before = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)
         #expect(found.withLock { $0 } == ["\(before + 4)", "\(before + 7)", "19"])
     }
+
+    @Test(.enabled(if: Self.kernelKnowsSlices)) func `a slice is asked for beside niceness`() throws {
+        var program = Program(path: "/bin/cat", arguments: ["/proc/self/sched"])
+        program.nice = 3
+        program.sliceMicroseconds = 100_000
+        let lines = try program.lines().map { $0.filter { $0 != " " } }
+        #expect(lines.contains("se.slice:100000000"))
+        #expect(lines.contains("prio:\(120 + getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) + 3)"))
+    }
+
+    /// Since Linux 6.12, where it tells of them.
+    private static var kernelKnowsSlices: Bool {
+        let version = (try? Program(path: "/bin/uname", arguments: ["-r"]).lines().first)?.split(separator: ".").prefix(2).compactMap { Int($0) } ?? []
+        return version.lexicographicallyPrecedes([6, 12]) == false && access("/proc/self/sched", R_OK) == 0
+    }
 }

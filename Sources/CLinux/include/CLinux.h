@@ -115,6 +115,7 @@ typedef struct {
     int descriptor_count;
     int standard_error;          ///< becomes 1 and 2; 0 is /dev/null
     int nice;                    ///< added niceness, 0 for none
+    unsigned slice_microseconds; ///< of CPU time that is asked for at once, 0 for the kernel's usual one
     int parent;                  ///< process that must still be the parent
 } cl_spawn_request;
 
