@@ -3,7 +3,9 @@
 Exit code 1 when a promise is broken. Bars of speed are printed, met or not: they depend on the machine."""
 
 import argparse
+import json
 import os
+import random
 import re
 import signal
 import statistics
@@ -15,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from load import Announcements, Load, assert_only  # noqa: E402
 from product import Engine, Mock, Product, is_alive, memory_bytes, wait_until  # noqa: E402
+from wire import Upstream, exchange  # noqa: E402
 
 ROLES = ["broadcaster", "dispatcher", "auditor", "edge"]
 RATE, STREAMS = 200, 20
@@ -57,14 +60,15 @@ def check_traffic(load, kills=()):
     promise(load.late == 0, f"the load kept its pace (late {load.late})")
 
 
-def check_ledger(product, load, announcements, nothing_lost):
+def check_ledger(product, load, announcements, nothing_lost, others=0):
+    """`others`: answers beside the load's."""
     try:
         ledger = product.wait_at_rest(60)
     except AssertionError:
         ledger = product.ledger()
         return promise(False, f"at rest nothing pending, ledger balanced: {ledger}")
     promise(True, "at rest nothing pending, ledger balanced")
-    captured, delivered = ledger["captured"], len(load.delivered)
+    captured, delivered = ledger["captured"], len(load.delivered) + others
     # An answer that broke with its edge may have been captured; one that came whole may have been booked by nobody.
     promise(delivered - (1 if load.failures else 0) <= captured <= delivered + len(load.failures), f"captured = answers delivered: {captured} and {delivered}")
     lost = sum(ledger["dropped"].values()) + ledger["failed"]["dispatcher_lost"]
@@ -72,6 +76,10 @@ def check_ledger(product, load, announcements, nothing_lost):
         promise(lost == 0, f"nothing lost ({lost})")
     else:
         say(f"          lost with killed processes: {lost} of {captured}: " + ", ".join(f"{name} {count}" for name, count in {**ledger["dropped"], **ledger["failed"]}.items() if count))
+    if ledger["quarantined"]:
+        say(f"          quarantined: {ledger['quarantined']}")
+    if announcements is None:
+        return
     # What a killed dispatcher held may have been announced as failed, too.
     try:
         wait_until(lambda: sum(announcements.requests().values()) >= captured - lost, 20)
@@ -81,8 +89,6 @@ def check_ledger(product, load, announcements, nothing_lost):
     promise(sum(announced.values()) >= captured - lost, f"each audit announced: {sum(announced.values())} of {captured - lost}")
     twice = [audit for audit, numbers in announcements.final().items() if len(numbers) > 1]
     promise(not twice and max(announced.values(), default=0) == 1, f"none announced twice ({len(twice)})")
-    if ledger["quarantined"]:
-        say(f"          quarantined: {ledger['quarantined']}")
 
 
 def every_role_in_turn(mock, rounds):
@@ -233,10 +239,97 @@ def engines_in_trouble(mock, seconds):
     engine.end()
 
 
+class LongAnswers:
+    """An upstream that answers with 256 KiB of prose, half of which stands in the request's documents; and its client."""
+
+    bytes = 256 << 10  # TRUTHTABLE_CAPTURE_BODY_LIMIT
+
+    def __init__(self):
+        sentences = list(self._prose(random.Random(1), self.bytes - 1024))
+        answer = json.dumps({"model": "m", "choices": [{"message": {"role": "assistant", "content": " ".join(sentences)}, "finish_reason": "stop"}]})
+        known = random.Random(2).sample(sentences, len(sentences) // 2)
+        documents = [{"id": f"part-{at}", "content": " ".join(known[at:at + 100])} for at in range(0, len(known), 100)]
+        body = json.dumps({"model": "m", "documents": documents, "messages": [{"role": "user", "content": "What is known of these buildings?"}]})
+        assert max(len(answer), len(body)) <= self.bytes
+        self.upstream = Upstream(f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n{answer}".encode())
+        self.request = f"POST /long HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        self.answer_bytes = len(answer)
+        self.asked = 0
+
+    @staticmethod
+    def _prose(dice, size):
+        things, places = "bridge mill harbour library tower station museum school".split(), "Marrowby Tannock Elverton Quill Haverstock Dunmere".split()
+        people = ["Ilse Tornqvist", "Edwin Pascoe", "Mara Lindqvist", "Owen Hartley", "Signe Aalto"]
+        while size > 0:
+            thing, place, person, year = dice.choice(things), dice.choice(places), dice.choice(people), dice.randint(1800, 2020)
+            sentence = dice.choice([
+                f"The {thing} of {place} was designed by {person} and opened in {year}.",
+                f"Building the {thing} of {place} cost {dice.randint(2, 90)}.{dice.randint(1, 9)} million crowns, of which the region paid {dice.randint(10, 60)} percent.",
+                f"In {year} {person} counted {dice.randint(100, 9000)} visitors of the {thing} in {place} within {dice.randint(2, 40)} days.",
+                f"The {thing} stands {dice.randint(3, 80)} metres above the river, and {person} measured it twice before {place} accepted it.",
+            ])
+            size -= len(sentence) + 1
+            if size > 0:
+                yield sentence
+
+    def ask(self, product, count):
+        for _ in range(count):
+            answer = exchange(product.port, self.request, limit=30)
+            assert answer.status == 200 and len(answer.body) == self.answer_bytes
+            self.asked += 1
+
+
+def run_and_wait_seconds(pid):
+    """How long a process has run, and how long it would have run if a core had been free."""
+    ran, waited = Path(f"/proc/{pid}/schedstat").read_text().split()[:2]
+    return int(ran) / 1e9, int(waited) / 1e9
+
+
+def audits_of_long_answers(mock, seconds):
+    auditors = os.cpu_count()
+    say(f"\n{auditors} auditors busy with answers of 256 KiB for {seconds} s, three times, each beside an undisturbed round; no streams")
+    long_answers = LongAnswers()
+    product = Product(mock.url, auditor_count=auditors, routes=f"/long => {long_answers.upstream.url}", queue_size=20_000, queue_bytes="2GiB")
+    # How many audits fill the time if nothing else wants the cores.
+    spent = sum(run_and_wait_seconds(pid)[0] for pid in product.pids("auditor"))
+    long_answers.ask(product, 10 * auditors)
+    product.wait_at_rest(60, long_answers.asked)
+    spent = sum(run_and_wait_seconds(pid)[0] for pid in product.pids("auditor")) - spent
+    count = int(1.2 * seconds * auditors * long_answers.asked / spent)
+    calm, busy = [], []
+    with Load(product.port, mock, RATE, streams=0) as load:
+        pause(2)
+        for _ in range(3):
+            began = time.monotonic()
+            pause(seconds)
+            calm.append(load.percentile(0.99, began, time.monotonic()))
+            long_answers.ask(product, count)
+            began = time.monotonic()
+            before = [run_and_wait_seconds(pid) for pid in product.pids("auditor")]
+            pause(seconds)
+            after = [run_and_wait_seconds(pid) for pid in product.pids("auditor")]
+            ended = time.monotonic()
+            busy.append(load.percentile(0.99, began, ended))
+            pending = product.ledger()["pending"]
+            ran = [(now[0] - then[0]) / (ended - began) for then, now in zip(before, after)]
+            wanted = [share + (now[1] - then[1]) / (ended - began) for share, then, now in zip(ran, before, after)]
+            say(f"          auditors ran {', '.join(f'{share:.0%}' for share in ran)} of the time; p99 {calm[-1] * 1000:.2f} ms undisturbed, {busy[-1] * 1000:.2f} ms beside them")
+            promise(min(wanted) >= 0.9 and pending > auditors, f"they ran or waited for a core {', '.join(f'{share:.0%}' for share in wanted)} of the time; {pending} audits pending at the end")
+            wait_until(lambda: product.ledger()["pending"] < auditors, 20 * seconds, "an empty queue", pause=0.1)
+        load.stop()
+        check_traffic(load)
+        check_ledger(product, load, None, nothing_lost=True, others=long_answers.asked)
+    limit = max(calm) + 0.002
+    value = statistics.median(busy)
+    promise(value <= limit, f"p99 beside busy auditors, median of the rounds: {value * 1000:.2f} ms; at most {limit * 1000:.2f} ms")
+    product.end()
+    long_answers.upstream.close()
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--short", action="store_true", help="a tenth of the time, to try the script itself")
-    options.add_argument("--only", choices=["turn", "again", "stopped", "hung", "successors", "engines"], help="one part")
+    options.add_argument("--only", choices=["turn", "again", "stopped", "hung", "successors", "engines", "audits"], help="one part")
     options = options.parse_args()
     scale = 10 if options.short else 1
     mock = Mock()
@@ -247,6 +340,7 @@ def main():
         "hung": lambda: auditors_hung(mock),
         "successors": lambda: successors(mock, 20 // (scale // 2 or 1)),
         "engines": lambda: engines_in_trouble(mock, 20 // scale),
+        "audits": lambda: audits_of_long_answers(mock, max(2, 10 // scale)),
     }
     say(f"load: {RATE} requests/s and {STREAMS} open streams; {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
     try:

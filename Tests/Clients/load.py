@@ -43,7 +43,7 @@ class Load:
         self.expected = {}
         self.delivered = []
         self.failures = []
-        self.latencies = []  # (began, seconds) of short requests
+        self.latencies = []  # (due, seconds since then) of short requests: one that the client sends late has waited for it
         self.under_way = {}
         self.late = 0
         self.reconnects = 0
@@ -72,7 +72,7 @@ class Load:
         wait_until(lambda: len(self.delivered) >= target, limit, f"{count} more answers")
 
     def percentile(self, share, since=0.0, until=float("inf")):
-        chosen = sorted(seconds for began, seconds in self.latencies if since <= began < until)
+        chosen = sorted(seconds for due, seconds in self.latencies if since <= due < until)
         return chosen[min(len(chosen) - 1, int(share * len(chosen)))] if chosen else float("nan")
 
     async def _run(self):
@@ -85,7 +85,7 @@ class Load:
         next_at = time.monotonic()
         while not self._stop.is_set():
             if len(tasks) < self.most:
-                task = asyncio.create_task(self._ask(self.requests[self._number % len(self.requests)], True))
+                task = asyncio.create_task(self._ask(self.requests[self._number % len(self.requests)], due=next_at))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             else:
@@ -99,10 +99,10 @@ class Load:
     async def _flow(self, number):
         await asyncio.sleep(number * 0.05)  # so that streams do not go in step
         while not self._stop.is_set():
-            if not await self._ask(self.flows[number % len(self.flows)], False):
+            if not await self._ask(self.flows[number % len(self.flows)]):
                 await asyncio.sleep(0.02)  # a client's rest after a failure, which is counted
 
-    async def _ask(self, body, is_short):
+    async def _ask(self, body, due=None):
         self._number += 1
         request_id = f"{self.prefix}-{self._number}"
         began = time.monotonic()
@@ -112,8 +112,8 @@ class Load:
             if answer != self.expected[body]:
                 raise ValueError(f"another answer: {answer[0]} {answer[1][:200]!r}")
             self.delivered.append(request_id)
-            if is_short:
-                self.latencies.append((began, time.monotonic() - began))
+            if due is not None:
+                self.latencies.append((due, time.monotonic() - due))
             return True
         except (OSError, EOFError, ValueError, asyncio.IncompleteReadError, asyncio.TimeoutError) as error:
             self.failures.append(Failure(request_id, type(error).__name__, began, time.monotonic(), str(error)))
