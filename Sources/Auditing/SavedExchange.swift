@@ -86,6 +86,9 @@ package enum SavedExchange {
         return CaptureDecoder(exchange, request: bodies.request, response: bodies.response)
     }
 
+    /// A text, or an object that may hold one.
+    private static func isText(_ value: JSONValue) -> Bool { value.string != nil || value.members != nil }
+
     /// A case of parts that are told apart already.
     static func parts(of value: JSONValue, answer: String) throws(SavedExchangeError) -> AuditCase {
         let query: String
@@ -95,7 +98,7 @@ package enum SavedExchange {
         default: throw .wrongType("query")
         }
         let context = value["context"] ?? value["contexts"] ?? value["documents"] ?? .null
-        guard context == .null || context.string != nil || context.array != nil || context.members != nil else { throw .wrongType("context") }
+        guard context == .null || isText(context) || context.array?.allSatisfy({ $0 == .null || isText($0) || $0.array != nil }) == true else { throw .wrongType("context") }
         var extraction = ContextExtractor(Prompt(.object([.init(name: "context", value: context)])), responseDocuments: [])
         while extraction.step() != nil {}
         return AuditCase(

@@ -11,6 +11,8 @@ package enum ExitCode: Int32 {
     case unavailable = 69
     /// A fault of ours.
     case `internal` = 70
+    /// What was to be written cannot be.
+    case cannotWrite = 74
     case configuration = 78
 }
 

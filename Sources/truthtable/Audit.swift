@@ -91,7 +91,7 @@ enum Audit {
         guard let bytes = read(descriptor) else { return unreadable(name) }
         let auditCase: AuditCase
         do {
-            auditCase = try SavedExchange.auditCase(from: try JSONValue(parsing: bytes.span))
+            auditCase = try SavedExchange.auditCase(from: try value(of: bytes))
         } catch {
             complain(CommandLineTool.name, "\(name): \(sentence(for: error))")
             return .badInput
@@ -109,6 +109,12 @@ enum Audit {
             emit(Array(VerdictText.text(verdict, of: auditCase).utf8))
         }
         return .clean
+    }
+
+    /// The JSON of a file or line. Some editors put a byte order mark before it, which RFC 8259 §8.1 lets a reader pass over.
+    static func value(of bytes: [UInt8]) throws(JSONError) -> JSONValue {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        return try JSONValue(parsing: bytes.span.extracting((bytes.starts(with: mark) ? mark.count : 0)...))
     }
 
     private static func unreadable(_ name: String) -> ExitCode {
@@ -130,7 +136,7 @@ enum Audit {
         case SavedExchangeError.skipped(.notAuditable): "the response holds no answer in words"
         case SavedExchangeError.skipped(.contentEncoding): "the response is in a content coding that cannot be read"
         case SavedExchangeError.skipped(.malformed): "the response is neither JSON nor a stream of it"
-        case let error as JSONError: "it is no JSON: \(error)"
+        case let error as JSONError: "it cannot be read as JSON: \(error)"
         default: "\(error)"
         }
     }
@@ -151,13 +157,17 @@ enum Audit {
         }
     }
 
-    /// Writes to standard output; a reader that left ends the program quietly.
+    /// Writes to standard output; a reader that left ends the program quietly, any other failure with its reason.
     static func emit(_ bytes: [UInt8]) {
         var start = 0
         while start < bytes.count {
             let count = bytes[start...].withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { exit(ExitCode.clean.rawValue) }
+            guard count >= 0 else {
+                guard errno != EPIPE else { exit(ExitCode.clean.rawValue) }
+                complain(CommandLineTool.name, "cannot write to standard output: \(String(cString: strerror(errno)))")
+                exit(ExitCode.cannotWrite.rawValue)
+            }
             start += count
         }
     }

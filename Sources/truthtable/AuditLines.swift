@@ -63,15 +63,15 @@ struct AuditLines {
 
     private mutating func answer(_ line: [UInt8], into output: inout [UInt8]) {
         number += 1
-        guard line.contains(where: { $0 > 0x20 }) else { return }
-        var id: String?
+        guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) else { return }
         var writer = JSONWriter(reservingCapacity: 512)
         writer.beginObject()
         do {
             guard line.count <= Self.lineLimitBytes else { throw LineTooLong() }
-            let value = try JSONValue(parsing: line.span)
-            id = SavedExchange.id(of: value)
-            if let id { writer.member("id", id) } else { writer.name("id"); writer.null() }
+            let value = try Audit.value(of: line)
+            // Of the same kind as it came, so that who asked finds it again.
+            writer.name("id")
+            writer.value(SavedExchange.id(of: value) == nil ? .null : value["id"] ?? .null)
             let mark = writer.mark
             do {
                 try options.isExtraction ? extract(value, into: &writer) : audit(value, into: &writer)
