@@ -7,6 +7,8 @@ package struct HTTPResponse: Equatable {
     package let body: [UInt8]
     /// The connection may carry another exchange.
     package let keepAlive: Bool
+    /// When to come back (RFC 9110 §10.2.3), if it is told in seconds.
+    package let retryAfter: Duration?
 }
 
 struct HTTPResponseReader: ~Copyable {
@@ -29,6 +31,7 @@ struct HTTPResponseReader: ~Copyable {
     private var position = 0
     private var status = 0
     private var keepAlive = false
+    private var retryAfter: Duration?
     private var reader: BodyReader?
     private var body: [UInt8] = []
 
@@ -58,12 +61,13 @@ struct HTTPResponseReader: ~Copyable {
             guard head.status >= 200 else { continue }
             status = Int(head.status)
             keepAlive = head.keepAlive
+            retryAfter = head.value(of: .retryAfter).flatMap { Self.seconds(bytes[$0.lowerBound..<$0.upperBound]) }
             reader = BodyReader(head.framing)
         }
         try readBody()
         guard reader?.isDone == true else { return nil }
         guard received.isEmpty else { throw .surplus }
-        return HTTPResponse(status: status, body: body, keepAlive: keepAlive)
+        return HTTPResponse(status: status, body: body, keepAlive: keepAlive, retryAfter: retryAfter)
     }
 
     private mutating func readBody() throws(Failure) {
@@ -86,6 +90,12 @@ struct HTTPResponseReader: ~Copyable {
     /// The server has closed the connection.
     func ended() throws(Failure) -> HTTPResponse {
         guard reader?.endsWithConnection == true else { throw .cut }
-        return HTTPResponse(status: status, body: body, keepAlive: false)
+        return HTTPResponse(status: status, body: body, keepAlive: false, retryAfter: retryAfter)
+    }
+
+    /// Of eight digits at most, three years: sums with times stay in range.
+    private static func seconds(_ digits: ArraySlice<UInt8>) -> Duration? {
+        guard digits.count <= 8, let seconds = Int64(String(decoding: digits, as: UTF8.self)), seconds >= 0 else { return nil }
+        return .seconds(seconds)
     }
 }

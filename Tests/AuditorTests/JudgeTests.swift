@@ -47,6 +47,7 @@ private func flaw(_ content: String, finish: String = "stop") -> String? {
 private let flaws: [(content: String, complaint: String)] = [
     ("I think so.", "it is not one JSON object"), ("[]", "it is not one JSON object"), ("```json\n{}\n```", "it is not one JSON object"), ("{}", "it has no array \"claims\""),
     ("{\"claims\":[]}", "claim 1 is not judged"), ("{\"claims\":[\(entry(1))]}", "claim 2 is not judged"), ("{\"claims\":[\(entry(3))]}", "an entry's \"id\" is none of the claims'"),
+    ("{\"claims\":[\(entry(Int.min))]}", "an entry's \"id\" is none of the claims'"), ("{\"claims\":[\(entry(Int.max))]}", "an entry's \"id\" is none of the claims'"),
     ("{\"claims\":[\(entry(1)),\(entry(1))]}", "claim 1 is judged twice"),
     ("{\"claims\":[\(entry(1, verdict: "\"true\""))]}", "the \"verdict\" of claim 1 is none of supported, contradicted, unsupported"),
     ("{\"claims\":[\(entry(1, verdict: "\"unverifiable\""))]}", "the \"verdict\" of claim 1 is none of supported, contradicted, unsupported"),

@@ -19,8 +19,8 @@ private struct Row: Sendable {
     let result: Result<HTTPResponse?, HTTPResponseReader.Failure>
 }
 
-private func ok(_ body: String, status: Int = 200, keepAlive: Bool = true) -> Result<HTTPResponse?, HTTPResponseReader.Failure> {
-    .success(HTTPResponse(status: status, body: Array(body.utf8), keepAlive: keepAlive))
+private func ok(_ body: String, status: Int = 200, keepAlive: Bool = true, retryAfter: Duration? = nil) -> Result<HTTPResponse?, HTTPResponseReader.Failure> {
+    .success(HTTPResponse(status: status, body: Array(body.utf8), keepAlive: keepAlive, retryAfter: retryAfter))
 }
 
 private let rows: [Row] = [
@@ -29,6 +29,10 @@ private let rows: [Row] = [
     Row(text: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n", result: ok("ok!")),
     Row(text: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", result: ok("x")),
     Row(text: "HTTP/1.1 204 None\r\n\r\n", result: ok("", status: 204)),
+    Row(text: "HTTP/1.1 429 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n", result: ok("", status: 429, retryAfter: .seconds(120))),
+    Row(text: "HTTP/1.1 103 Soon\r\nRetry-After: 7\r\n\r\nHTTP/1.1 503 Busy\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\nContent-Length: 0\r\n\r\n", result: ok("", status: 503)),
+    Row(text: "HTTP/1.1 503 Busy\r\nRetry-After: 999999999\r\nContent-Length: 0\r\n\r\n", result: ok("", status: 503)),
+    Row(text: "HTTP/1.1 503 Busy\r\nRetry-After: -1\r\nContent-Length: 0\r\n\r\n", result: ok("", status: 503)),
     Row(text: "HTTP/1.1 200 OK\r\n\r\nuntil the end", ends: true, result: ok("until the end", keepAlive: false)),
     Row(text: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", ends: true, result: .failure(.cut)),
     Row(text: "HTTP/1.1 200 OK\r\nContent-Le", ends: true, result: .failure(.cut)),

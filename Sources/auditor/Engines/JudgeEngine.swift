@@ -10,7 +10,7 @@ import Telemetry
 
 final class JudgeEngine: Engine {
     static let answerLimit = 1 << 20
-    /// Before the request is repeated that a server had no room for.
+    /// Before the request is repeated that a server had no room for, unless the server says more.
     static let rest: Duration = .milliseconds(500)
 
     private struct Case {
@@ -93,7 +93,7 @@ final class JudgeEngine: Engine {
         case .failure(.broken(let why)): again(id, .broken(why), after: .zero)
         case .success(let response) where response.status == 200: judged(id, response.body)
         case .success(let response) where response.status == 429 || response.status >= 500:
-            again(id, .broken("the judge answers HTTP \(response.status)"), after: Self.rest)
+            again(id, .broken("the judge answers HTTP \(response.status)"), after: max(Self.rest, response.retryAfter ?? .zero))
         case .success(let response):
             // Its words are not repeated: some servers quote the key in them.
             finish(id, .failure(.broken("the judge answers HTTP \(response.status): check TRUTHTABLE_JUDGE_URL, _MODEL and _KEY")))
@@ -126,9 +126,9 @@ final class JudgeEngine: Engine {
         }
     }
 
-    /// Once more, or the end.
+    /// Once more, or the end: also where the rest would outlast the case.
     private func again(_ id: UInt64, _ failure: EngineFailure, after rest: Duration) {
-        guard var question = cases[id], !question.wasRepeated else { return finish(id, .failure(failure)) }
+        guard var question = cases[id], !question.wasRepeated, loop.now + rest < question.task.deadline else { return finish(id, .failure(failure)) }
         question.wasRepeated = true
         question.restingUntil = loop.now + rest
         cases[id] = question

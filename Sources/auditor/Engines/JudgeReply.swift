@@ -57,7 +57,7 @@ struct JudgeReply: Equatable {
         guard let entries = object["claims"]?.array else { throw Flaw("it has no array \"claims\"") }
         var judgements: [Int: Judgement] = [:]
         for entry in entries {
-            guard let id = entry["id"]?.int, claims.contains(id - 1) else { throw Flaw("an entry's \"id\" is none of the claims'") }
+            guard let id = entry["id"]?.int, id > 0, claims.contains(id - 1) else { throw Flaw("an entry's \"id\" is none of the claims'") }
             guard judgements[id - 1] == nil else { throw Flaw("claim \(id) is judged twice") }
             judgements[id - 1] = try Self.judgement(entry, id, documents)
         }
