@@ -272,7 +272,7 @@ final class ClientSession {
             let number = Int(String(decoding: value, as: UTF8.self)) ?? -1
             let status = RPCCode(rawValue: number) ?? .unknown
             guard status == .ok else { return .failure(RPCStatus(status, RPCFields.message(call.message), details: RPCFields.detailTypes(call.details))) }
-            guard call.contentType.hasPrefix("application/grpc") else { return .failure(RPCStatus(.unknown, "the answer is \(call.contentType.isEmpty ? "of no type" : call.contentType)")) }
+            guard Self.isGRPC(call.contentType) else { return .failure(Self.otherType(call)) }
             do throws(RPCStatus) {
                 return .success(try RPCMessage.decode(call.answer, encoding: call.encoding, limit: limits.messageBytes))
             } catch {
@@ -282,10 +282,20 @@ final class ClientSession {
         if code != NGHTTP2_NO_ERROR.rawValue {
             return .failure(RPCStatus(RPCCode(resetCode: code), "the stream was reset with code \(code)"))
         }
+        if call.httpStatus == 0 { return .failure(RPCStatus(.internal, "the stream was closed without an answer")) }
         if call.httpStatus != 200 { return .failure(RPCStatus(RPCCode(httpStatus: call.httpStatus), "the answer is HTTP \(call.httpStatus), not gRPC")) }
-        if !call.contentType.hasPrefix("application/grpc") { return .failure(RPCStatus(.unknown, "the answer is \(call.contentType.isEmpty ? "of no type" : call.contentType), not gRPC")) }
+        if !Self.isGRPC(call.contentType) { return .failure(Self.otherType(call)) }
         return .failure(RPCStatus(.unknown, "the answer ended without a status"))
     }
+
+    /// `application/grpc`, alone or with a format or parameters behind it; `application/grpc-web` is another protocol.
+    private static func isGRPC(_ contentType: String) -> Bool {
+        let name = "application/grpc"
+        guard contentType.hasPrefix(name), let next = contentType.utf8.dropFirst(name.utf8.count).first else { return contentType == name }
+        return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
+    }
+
+    private static func otherType(_ call: Call) -> RPCStatus { RPCStatus(.unknown, "the answer is \(call.contentType.isEmpty ? "of no type" : call.contentType), not gRPC") }
 
     private static func reason(_ code: Int) -> String { nghttp2_strerror(Int32(truncatingIfNeeded: code)).map { String(cString: $0) } ?? "error \(code)" }
 

@@ -40,6 +40,11 @@ private let endings: [Ending] = [
     Ending(
         name: "a web page", bytes: Frames.headers(1, [(":status", "200"), ("content-type", "text/html")]) + Frames.data(1, [60], ends: true), code: .unknown,
         message: "the answer is text/html, not gRPC"),
+    Ending(
+        name: "gRPC-Web, which frames its trailers otherwise",
+        bytes: Frames.headers(1, [(":status", "200"), ("content-type", "application/grpc-web+proto")]) + Frames.data(1, [0, 0, 0, 0, 0]) + Frames.headers(1, [("grpc-status", "0")], ends: true),
+        code: .unknown, message: "the answer is application/grpc-web+proto, not gRPC"),
+    Ending(name: "closed without an answer", bytes: Frames.reset(1, 0), code: .internal, message: "the stream was closed without an answer"),
     Ending(name: "refused stream", bytes: Frames.reset(1, 7), code: .unavailable, message: "the stream was reset with code 7"),
     Ending(name: "reset", bytes: Frames.reset(1, 2), code: .internal, message: "the stream was reset with code 2"),
     Ending(name: "calm down", bytes: Frames.reset(1, 11), code: .resourceExhausted, message: "the stream was reset with code 11"),
