@@ -1,5 +1,6 @@
 // Where quotes stand in the texts of a case. Engines outside tell places or leave them to us; either way they are checked.
 import Auditing
+import Glibc
 
 struct TextPlaces {
     /// In the place of a document's number.
@@ -27,14 +28,18 @@ struct TextPlaces {
     mutating func find(_ quote: String, in text: Int) -> Range<Int>? {
         let bytes = self.bytes(of: text)
         let wanted = Array(quote.utf8)
-        guard let first = wanted.first, wanted.count <= bytes.count, work < Self.workLimit else { return nil }
+        guard !wanted.isEmpty, wanted.count <= bytes.count, work < Self.workLimit else { return nil }
         work += bytes.count
-        for start in 0...(bytes.count - wanted.count) where bytes[start] == first {
-            work += wanted.count / 16
-            if bytes[start..<(start + wanted.count)].elementsEqual(wanted) { return start..<(start + wanted.count) }
-            guard work < Self.workLimit else { return nil }
+        return bytes.withUnsafeBytes { bytes in
+            wanted.withUnsafeBytes { wanted in
+                for start in 0...(bytes.count - wanted.count) where bytes[start] == wanted[0] {
+                    work += wanted.count / 16  // memcmp takes many bytes at a time
+                    if memcmp(bytes.baseAddress! + start, wanted.baseAddress!, wanted.count) == 0 { return start..<(start + wanted.count) }
+                    guard work < Self.workLimit else { return nil }
+                }
+                return nil
+            }
         }
-        return nil
     }
 
     private mutating func bytes(of text: Int) -> [UInt8] {
