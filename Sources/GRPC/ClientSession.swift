@@ -279,6 +279,8 @@ final class ClientSession {
                 return .failure(error)
             }
         }
+        // nghttp2 closes calls that the end of the connection has overtaken as if the peer had refused them.
+        if code == NGHTTP2_REFUSED_STREAM.rawValue, let why = failure ?? (isLeaving ? "the engine ends the connection" : nil) { return .failure(RPCStatus(.unavailable, why)) }
         if code != NGHTTP2_NO_ERROR.rawValue {
             return .failure(RPCStatus(RPCCode(resetCode: code), "the stream was reset with code \(code)"))
         }

@@ -49,7 +49,7 @@ private let endings: [Ending] = [
     Ending(name: "reset", bytes: Frames.reset(1, 2), code: .internal, message: "the stream was reset with code 2"),
     Ending(name: "calm down", bytes: Frames.reset(1, 11), code: .resourceExhausted, message: "the stream was reset with code 11"),
     Ending(name: "cancelled", bytes: Frames.headers(1, Frames.head) + Frames.reset(1, 8), code: .cancelled, message: "the stream was reset with code 8"),
-    Ending(name: "leaving before the call", bytes: Frames.goAway(last: 0, 0), code: .unavailable, message: "the stream was reset with code 7"),
+    Ending(name: "leaving before the call", bytes: Frames.goAway(last: 0, 0), code: .unavailable, message: "the engine ends the connection"),
 ]
 
 @Test(arguments: endings) private func `calls that end badly say why, wherever reads end`(_ ending: Ending) {
