@@ -68,12 +68,12 @@ struct Audit {
     }
 
     private func task(for engine: AuditEngine, _ now: Instant) -> EngineTask {
-        // What stands in for an engine that is late needs time too.
-        let reserved = settings.engineFallback ? deadline + (.zero - Self.embeddedLimit) : deadline
+        // What stands in for an engine that is late needs time too, but no more than the engine itself.
+        let standIn = settings.engineFallback ? min(Self.embeddedLimit, now.duration(to: deadline) / 2) : .zero
         let limit: Instant =
             switch engine {
             case .embedded: min(deadline, now + Self.embeddedLimit)
-            case .grpc: min(max(reserved, now), now + settings.grpcTimeout)
+            case .grpc: min(deadline + (.zero - standIn), now + settings.grpcTimeout)
             case .judge: min(deadline, now + settings.judgeTimeout)
             }
         return EngineTask(id: lease, auditCase: auditCase, deadline: limit)

@@ -89,6 +89,7 @@ private let contradictsItself = claim("itself", .contradicted, probability: 0.3,
     #expect(deadline(audit(EngineSelection(.embedded)).begin(now: seconds(29))) == seconds(30))
     #expect(deadline(audit(EngineSelection(.grpc)).begin(now: seconds(0))) == seconds(30))
     #expect(deadline(audit(EngineSelection(.grpc), fallback: true).begin(now: seconds(0))) == seconds(28))
+    #expect(deadline(audit(EngineSelection(.grpc), fallback: true).begin(now: seconds(28))) == seconds(29), "a short time is shared, so that the engine is asked at all")
 }
 
 /// An engine whose outcomes the test says.
