@@ -148,6 +148,12 @@ private final class Puppet: Engine {
     }
     #expect(ask(200, .success(verdict([])), at: 0.1) == .resting("it is left alone for a while after failing (gone)"))
     #expect(puppet.begun.last == id)
+    // What waited leaves one after the other, not in a burst.
+    for id in 201...202 { gate.submit(task([], until: seconds(1000), id: UInt64(id))) }
+    gate.advance(now: seconds(0.2), jitter: 0.5)
+    #expect(gate.takeOutcomes().map(\.id) == [201] && gate.nextAlarm == seconds(0.2) + EngineGate.refusalInterval)
+    gate.advance(now: seconds(0.2) + EngineGate.refusalInterval, jitter: 0.5)
+    #expect(gate.takeOutcomes().map(\.id) == [202])
     gate.submit(task([], until: seconds(1000), id: 300))
     gate.submit(task([], until: seconds(1000), id: 301))
     gate.advance(now: seconds(40), jitter: 0.5)

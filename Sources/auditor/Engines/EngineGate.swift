@@ -6,6 +6,10 @@ import EventLoop
 import Outbound
 
 final class EngineGate {
+    /// Between two cases that are refused because the engine is left alone: what has waited for it, a thousand jobs or more, would else
+    /// fail in one burst through all processes, which traffic feels.
+    static let refusalInterval: Duration = .milliseconds(2)
+
     let kind: AuditEngine
     let engine: any Engine
     private let concurrency: Int
@@ -14,6 +18,7 @@ final class EngineGate {
     private var waiting: [EngineTask] = []
     private var running: [UInt64: (permit: CircuitBreaker.Permit?, deadline: Instant)] = [:]
     private var outcomes: [EngineOutcome] = []
+    private var nextRefusal: Instant
     /// Of the fault that came last.
     private var lastFault = ""
 
@@ -22,6 +27,7 @@ final class EngineGate {
         self.kind = kind
         self.engine = engine
         self.concurrency = concurrency
+        nextRefusal = now
         guard let timeLimit else { return }
         var rules = CircuitBreaker.Rules()
         rules.trialLimit = timeLimit + .seconds(5)
@@ -45,7 +51,8 @@ final class EngineGate {
 
     var nextAlarm: Instant? {
         let deadline = min(running.values.lazy.map(\.deadline).min() ?? .distantFuture, waiting.lazy.map(\.deadline).min() ?? .distantFuture)
-        let next = min(deadline, engine.nextAlarm ?? .distantFuture)
+        let refusal = waiting.isEmpty || running.count >= concurrency ? Instant.distantFuture : nextRefusal
+        let next = min(deadline, refusal, engine.nextAlarm ?? .distantFuture)
         return next == .distantFuture ? nil : next
     }
 
@@ -59,7 +66,13 @@ final class EngineGate {
         }
         for task in waiting where task.deadline <= now { outcomes.append(EngineOutcome(id: task.id, result: .failure(.timedOut))) }
         waiting.removeAll { $0.deadline <= now }
-        while running.count < concurrency, !waiting.isEmpty { start(waiting.removeFirst(), now) }
+        while running.count < concurrency, !waiting.isEmpty {
+            if breaker?.refuses(now: now) != nil {
+                guard now >= nextRefusal else { break }
+                nextRefusal = now + Self.refusalInterval
+            }
+            start(waiting.removeFirst(), now)
+        }
         collect(now, jitter)
     }
 
