@@ -46,6 +46,7 @@ enum Classifier {
         guard probability < threshold else { return false }
         return features.mismatches.contains { mismatch in
             switch mismatch.kind {
+            case .fieldReplaced: true
             case .numberReplaced: features.coverageOfRest >= 0.6 && mismatch.strength >= 0.4
             case .nameReplaced: features.coverage >= 0.7 && mismatch.strength >= 0.6
             case .negation: features.coverage >= 0.7 && mismatch.strength >= 0.6

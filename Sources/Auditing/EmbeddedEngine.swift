@@ -22,7 +22,7 @@ package struct EngineLimits: Sendable {
 /// Audits one case.
 package struct EmbeddedEngine: Sendable {
     package static let name = "embedded"
-    package static let version = "4"
+    package static let version = "5"
     /// The probability from which on it calls a claim supported.
     package static let threshold = Classifier.threshold
 
@@ -53,6 +53,9 @@ package struct EmbeddedEngine: Sendable {
     private var verdicts: [ClaimVerdict] = []
 
     private var index: EvidenceIndex
+    private var parser = TableParser()
+    /// The tables of the documents; nil before all are indexed.
+    private var tables: TableReader?
     /// The document being indexed, its sentences and the next of them.
     private var document = 0
     private var sentences: [Range<Int>] = []
@@ -213,6 +216,7 @@ package struct EmbeddedEngine: Sendable {
             sentences = Sentences.members(in: text, limit: limits.evidenceSentences) ?? Sentences.ranges(in: text, 0..<text.count, limit: limits.evidenceSentences)
             sentence = 0
             index.add(document: text)
+            spend(parser.add(text, document: places.count))
             places.append(document)
             spend(text.count / 8 + 64)
         }
@@ -228,6 +232,9 @@ package struct EmbeddedEngine: Sendable {
         }
         let match = ClaimMatch(text, in: index, windowLimit: 6)
         spend(match.work)
+        let tables = self.tables ?? TableReader(parser.tables, in: index.texts)
+        self.tables = tables
+        let field = tables.finding(for: text)
         guard let window = window(of: match), let (place, range) = index.range(of: window.sentences) else {
             let features = ClaimFeatures(without: match)
             var verdict = unsupported(claim, probability: Classifier.probability(features), evidence: [], "No document speaks of it.")
@@ -235,12 +242,15 @@ package struct EmbeddedEngine: Sendable {
             verdicts.append(verdict)
             return
         }
-        let features = ClaimFeatures(match, window, in: index)
+        let features = ClaimFeatures(match, window, in: index, field)
         spend(range.count * 2 + match.hits.count * 16 + text.tokens.count * (64 + min(400, index.tokens(of: window.sentences).count)))
         let probability = Classifier.probability(features)
         let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
-        let evidence = quote(place, range, missing.prefix(12).map { answer.text(text.words[$0].token.range) })
-        var verdict = judge(claim, features, probability, evidence)
+        let read = field?.agrees == true ? field?.words ?? 0 : 0
+        // What a field says otherwise is shown where it stands.
+        let shown = field.map { ($0.document, $0.evidence) } ?? (place, range)
+        let evidence = quote(shown.0, shown.1, missing.filter { read >> UInt64($0) & 1 == 0 }.prefix(12).map { answer.text(text.words[$0].token.range) })
+        var verdict = judge(claim, features, probability, evidence, field)
         verdict.features = features.values
         verdicts.append(verdict)
     }
@@ -259,14 +269,15 @@ package struct EmbeddedEngine: Sendable {
 
     // MARK: Judgement
 
-    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote) -> ClaimVerdict {
+    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote, _ field: TableFinding?) -> ClaimVerdict {
         let name = Self.name(of: quote, among: auditCase.documents.count)
         let mismatches = features.mismatches.sorted { $0.rank != $1.rank ? $0.rank < $1.rank : $0.strength > $1.strength }
         if Classifier.isContradiction(features, probability: probability) {
             return verdict(claim, .contradicted, probability: probability, confidence: 1 - probability, [quote], Self.explain(mismatches, name))
         }
         if probability >= Classifier.threshold {
-            let reason = mismatches.isEmpty ? "\(name) says so." : "\(name) says so for the most part; \(Self.lowered(Self.explain(mismatches, name)))"
+            let says = field?.agrees == true ? "\(name) says so: \(field?.place ?? ""), \(field?.found ?? "")." : "\(name) says so."
+            let reason = mismatches.isEmpty ? says : "\(name) says so for the most part; \(Self.lowered(Self.explain(mismatches, name)))"
             return verdict(claim, .supported, probability: probability, confidence: probability, [quote], reason)
         }
         var reason = "The nearest passage, in \(Self.lowered(name)), says too little of it."
@@ -320,6 +331,7 @@ package struct EmbeddedEngine: Sendable {
         var seen: Set<String> = []
         let parts = mismatches.filter { seen.insert($0.said + "\u{0}" + $0.found).inserted }.prefix(3).map { mismatch in
             switch mismatch.kind {
+            case .fieldReplaced: "the answer says \(mismatch.said), \(mismatch.place) of \(document) says \(mismatch.found)"
             case .numberReplaced, .nameReplaced: "the answer says \(mismatch.said), \(document) says \(mismatch.found)"
             case .numberAbsent, .nameAbsent: "\(document) does not hold \(mismatch.said)"
             case .negation:

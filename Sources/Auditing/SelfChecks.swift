@@ -128,7 +128,7 @@ struct SelfChecks {
         return ["million", "billion", "thousand", "hundred", "percent", "times", "k ", "m ", "plus", "minus", "or "].contains { answer.has($0, at: rest.lowerBound) }
     }
 
-    private static func shown(_ value: Double) -> String {
+    static func shown(_ value: Double) -> String {
         if abs(value) < 1e15, value == value.rounded() { return String(Int64(value)) }
         let scaled = (value * 100).rounded() / 100
         return String(scaled)

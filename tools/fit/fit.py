@@ -8,7 +8,7 @@ and class weighs alike. --write puts the parameters into Sources/Auditing/Classi
 without each family of sources and shows how it fares on what it has not seen.
 
 The classifier is a small network whose weights keep the sign that a feature's name bears, so that more coverage never lowers
-support and a mismatch never raises it. Its logit is calibrated by monotone regression on fitted rows that were left out of a fit.
+support and a mismatch never raises it. What tables say is not fitted but given: one source alone has tables. Its logit is calibrated by monotone regression on fitted rows that were left out of a fit.
 """
 import argparse, collections, glob, json, os, subprocess, sys
 
@@ -18,6 +18,8 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HIDDEN, MEMBERS, STEPS, RATE, DECAY = 4, 6, 500, 0.05, 1e-4
 FOLDS = 5
+# Of the fitted rows for which a field says the same, 85 of 100 are supported, where it says otherwise none of 67.
+GIVEN = {'+fieldAgrees': 1.5, '-fieldDiffers': -3.0}
 
 
 def family(source): return source.split('-')[0] if source.startswith('summedits') else source
@@ -49,6 +51,7 @@ class Rows:
                 self.claims.append(source)
         self.sign = np.array([1.0 if n[0] == '+' else -1.0 for n in self.names])
         self.X, self.row = np.array(values), np.array(row)
+        self.given = np.array([GIVEN.get(n, 0.0) for n in self.names])
         self.source, self.fit, self.label = np.array(self.source), np.array(self.fit), np.array(self.label)
         self.family = np.array([family(s) for s in self.source])
 
@@ -76,7 +79,8 @@ def train(rows, mask):
     """Logits of all sentences by a fit on the rows of the mask, and the parameters."""
     inside = mask[rows.row]
     mean, spread = rows.X[inside].mean(0), rows.X[inside].std(0) + 1e-6
-    A = (rows.X - mean) / spread * rows.sign
+    A = (rows.X - mean) / spread * rows.sign * (rows.given == 0)
+    told = rows.X @ rows.given
     weights = rows.weights(mask)
     total, members = np.zeros(len(A)), []
     for seed in range(MEMBERS):
@@ -84,30 +88,30 @@ def train(rows, mask):
         n = A.shape[1]
         P = [rng.normal(-2, .5, (n, HIDDEN)), rng.normal(0, 1, HIDDEN), rng.normal(-.5, .3, HIDDEN), np.zeros(1), np.full(n, -3.0)]
 
-        def logits(Z): return np.tanh(Z @ np.exp(P[0]) + P[1]) @ np.exp(P[2]) + Z @ np.exp(P[4]) + P[3]
+        def logits(Z, told): return np.tanh(Z @ np.exp(P[0]) + P[1]) @ np.exp(P[2]) + Z @ np.exp(P[4]) + P[3] + told
 
         pick = rows.least(A.mean(1))
         selected = np.array([i for i in np.flatnonzero(mask) if pick[i] >= 0])
-        Z, y, w = A[pick[selected]], rows.label[selected], weights[selected] / weights[selected].sum()
+        Z, there, y, w = A[pick[selected]], told[pick[selected]], rows.label[selected], weights[selected] / weights[selected].sum()
         M, V = [np.zeros_like(p) for p in P], [np.zeros_like(p) for p in P]
         for t in range(1, STEPS + 1):
             if t == STEPS // 2:  # the sentence that is believed least is known better now
-                pick = rows.least(logits(A))
-                Z = A[pick[selected]]
+                pick = rows.least(logits(A, told))
+                Z, there = A[pick[selected]], told[pick[selected]]
             W, v, u = np.exp(P[0]), np.exp(P[2]), np.exp(P[4])
             h = np.tanh(Z @ W + P[1])
-            d = (1 / (1 + np.exp(-(h @ v + Z @ u + P[3]))) - y) * w
+            d = (1 / (1 + np.exp(-(h @ v + Z @ u + P[3] + there))) - y) * w
             dh = np.outer(d, v) * (1 - h * h)
             G = [Z.T @ dh * W + 2 * DECAY * W * W, dh.sum(0), h.T @ d * v + 2 * DECAY * v * v, np.array([d.sum()]), Z.T @ d * u + 2 * DECAY * u * u]
             for k in range(5):
                 M[k] = .9 * M[k] + .1 * G[k]
                 V[k] = .999 * V[k] + .001 * G[k] ** 2
                 P[k] = P[k] - RATE * (M[k] / (1 - .9 ** t)) / (np.sqrt(V[k] / (1 - .999 ** t)) + 1e-9)
-        total += logits(A) / MEMBERS
+        total += logits(A, told) / MEMBERS
         members.append(P)
-    scale = (rows.sign / spread)
+    scale = rows.sign / spread * (rows.given == 0)
     return total, dict(
-        offsets=mean, bias=float(np.mean([P[3][0] for P in members])), direct=np.mean([np.exp(P[4]) for P in members], 0) * scale,
+        offsets=mean * (rows.given == 0), bias=float(np.mean([P[3][0] for P in members])), direct=np.mean([np.exp(P[4]) for P in members], 0) * scale + rows.given,
         hidden=np.concatenate([(np.exp(P[0]) * scale[:, None]).T for P in members]), hidden_biases=np.concatenate([P[1] for P in members]),
         outputs=np.concatenate([np.exp(P[2]) for P in members]) / MEMBERS)
 

@@ -82,7 +82,10 @@ enum Quantities {
         return marks.indices.contains(Int(number)) ? marks[Int(number)] : nil
     }
 
-    static func isMonth(_ token: Token) -> Bool { token.isCapitalised && (0..<12).contains(table[token.stem]) }
+    /// From 1; nil for words that are no month's name.
+    static func month(_ token: Token) -> Int? { (0..<12).contains(table[token.stem]) ? Int(table[token.stem]) + 1 : nil }
+
+    static func isMonth(_ token: Token) -> Bool { token.isCapitalised && month(token) != nil }
 
     /// The quantities among the tokens of a text.
     static func all(in bytes: [UInt8], _ tokens: [Token]) -> [Quantity] {

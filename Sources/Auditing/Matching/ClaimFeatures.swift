@@ -17,6 +17,8 @@ struct ClaimFeatures {
         /// Share of neighbours that are neighbours in the passage; of words that stand near their neighbours somewhere; of words in the claim's order;
         /// of words in the same form.
         case bigrams, pairs, order, exactness
+        /// A field or row of a table says the same.
+        case fieldAgrees
 
         // More of these never raises it.
 
@@ -32,8 +34,10 @@ struct ClaimFeatures {
         case absolutes, comparatives, firstPerson
         /// A denial where the passage has none at all; between words that are repeated one by one; a name changed between such.
         case negationExcess, wordDenied, wordNameReplaced
+        /// A field or row of a table says otherwise.
+        case fieldDiffers
 
-        var raisesSupport: Bool { rawValue <= Name.exactness.rawValue }
+        var raisesSupport: Bool { rawValue <= Name.fieldAgrees.rawValue }
     }
 
     /// Share of the claim's weight that stands in the passage; the same without the words that do not fit it.
@@ -66,7 +70,8 @@ struct ClaimFeatures {
         self[.nameAbsent] = min(3, Double(match.claim.words.count { $0.isName && !$0.token.isNumber }))
     }
 
-    init(_ match: ClaimMatch, _ window: EvidenceWindow, in index: EvidenceIndex) {
+    /// - Parameter field: what a table of the documents says to it.
+    init(_ match: ClaimMatch, _ window: EvidenceWindow, in index: EvidenceIndex, _ field: TableFinding?) {
         let claim = match.claim
         let total = max(1e-9, claim.totalWeight)
         let alignment = Alignment(match, window.sentences, in: index)
@@ -78,10 +83,12 @@ struct ClaimFeatures {
             let bit = UInt64(1) << UInt64(claim.wordOf[place])
             if alignment.wordAt[alignment.partner[place]] == claim.wordOf[place] { here |= bit } else { hereAkin |= bit }
         }
-        // What the title says holds for the whole document.
+        // What the title says holds for the whole document; what a table bears out is said, in whatever words.
         let titled = match.titles[index.sentences[window.sentences.lowerBound].document]
+        let read = field?.agrees == true ? field?.words ?? 0 : 0
+        here |= read
         let covered = match.score(exact: here | titled, akin: hereAkin)
-        let coveredAnywhere = match.score(exact: match.exact, akin: match.akin)
+        let coveredAnywhere = match.score(exact: match.exact | read, akin: match.akin)
         coverage = covered / total
         // Numbers tell what is contradicted, not what is spoken of.
         let numbers = claim.words.indices.reduce(into: UInt64(0)) { if claim.words[$1].token.isNumber { $0 |= 1 << UInt64($1) } } & ~(here | titled)
@@ -129,12 +136,17 @@ struct ClaimFeatures {
 
         sequences(claim, alignment)
         binding(match, index)
-        holes(claim, titled, alignment)
+        holes(claim, titled | read, alignment)
 
         let text = index.texts[index.sentences[window.sentences.lowerBound].document]
-        if !claim.quantities.isEmpty {
+        if let field {
+            self[field.agrees ? .fieldAgrees : .fieldDiffers] = 1
+            if !field.agrees { mismatches.append(Mismatch(kind: .fieldReplaced, said: field.said, found: field.found, strength: 1, place: field.place)) }
+        }
+        let quantities = claim.quantities.filter { claim.wordOf[$0.token] < 0 || read >> UInt64(claim.wordOf[$0.token]) & 1 == 0 }
+        if !quantities.isEmpty {
             let others = Quantities.all(in: text, Array(index.tokens[alignment.window]))
-            let numbers = finder.numbers(claim.quantities, in: others, text: text)
+            let numbers = finder.numbers(quantities, in: others, text: text)
             self[.numberReplaced] = min(2, numbers.replaced)
             self[.numberAbsent] = min(2, numbers.absent)
             self[.numberElsewhere] = min(2, numbers.elsewhere)

@@ -3,7 +3,7 @@
 
 /// Something in a claim that its evidence does not bear out.
 struct Mismatch {
-    enum Kind { case numberReplaced, numberAbsent, nameReplaced, nameAbsent, negation, opposite, sibling }
+    enum Kind { case fieldReplaced, numberReplaced, numberAbsent, nameReplaced, nameAbsent, negation, opposite, sibling }
 
     var kind: Kind
     /// As the answer says it.
@@ -12,10 +12,13 @@ struct Mismatch {
     var found: String
     /// How sure the comparison is, 0…1: how well the words around fit.
     var strength: Double
+    /// Where a table says so, as `field 'Born'`.
+    var place = ""
 
     /// What a person should read first.
     var rank: Int {
         switch kind {
+        case .fieldReplaced: -1
         case .numberReplaced: 0
         case .nameReplaced: 1
         case .negation, .opposite: 2

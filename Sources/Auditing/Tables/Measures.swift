@@ -1,0 +1,127 @@
+// Numbers as cells and claims give them, in units that can be compared: hours with minutes, kilometres with miles.
+
+/// A number in the unit of its dimension.
+struct Measure {
+    enum Dimension: Equatable { case plain, percent, money(String), time, length, mass }
+
+    var value: Double
+    /// As it stands.
+    var raw: Double
+    var dimension: Dimension
+    /// Stem of the unit as it stands, 0 without one.
+    var unit: UInt32
+    var range: Range<Int>
+    /// Its first token and how many words it takes with its unit.
+    var token: Int
+    var bound: Quantity.Bound
+
+    /// Whether one says what the other could say instead. A number without a unit takes that of the other.
+    func isComparable(to other: Measure) -> Bool {
+        if dimension == .plain, unit == 0, other.dimension != .percent { return true }
+        guard dimension == other.dimension else { return false }
+        return dimension != .plain || unit == other.unit || other.unit == 0
+    }
+
+    /// Whether a number fits this claim of it; nil where it is a matter of rounding.
+    func admits(_ other: Measure) -> Bool? {
+        if dimension == .plain { return admits(other.dimension == .plain ? other.value : other.raw, isConverted: false) }
+        return admits(other.value, isConverted: other.unit != unit)
+    }
+
+    func admits(_ other: Double, isConverted: Bool) -> Bool? {
+        let distance = abs(other - value) / max(abs(value), 1e-9)
+        switch bound {
+        case .atLeast: return other >= value * 0.999 ? true : distance > 0.02 ? false : nil
+        case .atMost: return other <= value * 1.001 ? true : distance > 0.02 ? false : nil
+        case .about: return distance <= 0.1 ? true : distance > 0.2 ? false : nil
+        case .exact: return distance <= (isConverted ? 0.02 : 1e-6) ? true : distance > (isConverted ? 0.06 : 0.02) || (value == value.rounded() && abs(value) < 1000 && !isConverted) ? false : nil
+        }
+    }
+}
+
+enum Measures {
+    private static let units: [(Measure.Dimension, Double, String)] = [
+        (.time, 1, "second seconds sec secs"), (.time, 60, "minute minutes min mins"), (.time, 3600, "hour hours hr hrs"), (.time, 86400, "day days"),
+        (.time, 604_800, "week weeks"), (.time, 2_629_746, "month months"), (.time, 31_556_952, "year years yr yrs"), (.time, 315_569_520, "decade decades"),
+        (.time, 3_155_695_200, "century centuries"), (.length, 1, "m metre metres meter meters"), (.length, 0.01, "cm centimetre centimetres centimeter centimeters"),
+        (.length, 0.001, "mm millimetre millimetres millimeter millimeters"), (.length, 1000, "km kilometre kilometres kilometer kilometers"), (.length, 1609.344, "mi mile miles"),
+        (.length, 0.3048, "ft foot feet"), (.length, 0.0254, "in inch inches"), (.mass, 1, "kg kilogram kilograms"), (.mass, 0.001, "g gram grams"),
+        (.mass, 1000, "t tonne tonnes"), (.mass, 0.453_592_37, "lb lbs pound pounds"),
+    ]
+    private static let table: HashTable = {
+        var table = HashTable(capacity: 200)
+        for (number, unit) in units.enumerated() { for word in unit.2.split(separator: " ") { table.set(Tokenizer.hash(word.utf8), Int32(number)) } }
+        return table
+    }()
+
+    /// What a word measures, and how much of it.
+    static func unit(_ token: Token) -> (dimension: Measure.Dimension, factor: Double)? {
+        let number = table[token.exact]
+        return number < 0 ? nil : (units[Int(number)].0, units[Int(number)].1)
+    }
+
+    /// What a header says of the numbers under it: `Height (m)`, `Share (%)`, `Revenue ($ million)`.
+    struct Scale {
+        var dimension = Measure.Dimension.plain
+        var factor = 1.0
+        var unit: UInt32 = 0
+
+        init(header: Range<Int>, in text: [UInt8], _ tokens: [Token]) {
+            let words = text.lowercased(header)
+            if tokens.count > 1, let last = tokens.last, let measured = Measures.unit(last) { (dimension, factor, unit) = (measured.dimension, measured.factor, last.exact) }
+            if words.contains("%") || words.contains("percent") { dimension = .percent }
+            for sign in ["$", "€", "£"] where words.contains(sign) || (sign == "$" && words.contains("usd")) || (sign == "€" && words.contains("eur")) {
+                dimension = .money(sign)
+                (factor, unit) = (words.hasSuffix(sign + "m)") ? 1e6 : words.hasSuffix(sign + "bn)") ? 1e9 : 1, 0)
+            }
+            for (word, scale) in [("thousand", 1e3), ("million", 1e6), ("billion", 1e9)] where words.contains(word) { factor = scale }
+        }
+
+        /// A number under the header.
+        func of(_ measure: Measure) -> Measure {
+            guard measure.dimension == .plain, measure.unit == 0 else { return measure }
+            var scaled = measure
+            scaled.value *= factor
+            scaled.dimension = dimension
+            scaled.unit = unit
+            return scaled
+        }
+    }
+
+    /// Seconds of a unit of time, by its word's hash.
+    static func seconds(_ unit: UInt32) -> Double? {
+        let number = table[unit]
+        return number >= 0 && units[Int(number)].0 == .time ? units[Int(number)].1 : nil
+    }
+
+    /// The numbers of a text that are no dates, in order.
+    static func all(in bytes: [UInt8], _ tokens: [Token], _ quantities: [Quantity]) -> [Measure] {
+        quantities.compactMap { quantity in
+            guard quantity.kind != .month else { return nil }
+            var measure = Measure(value: quantity.value, raw: quantity.value, dimension: .plain, unit: quantity.unit, range: quantity.range, token: quantity.token, bound: quantity.bound)
+            switch quantity.kind {
+            case .percent: measure.dimension = .percent
+            case .money(let sign): measure.dimension = .money(sign)
+            default:
+                guard let place = tokens.indices.first(where: { $0 > quantity.token && tokens[$0].range.lowerBound >= quantity.range.upperBound }) else { break }
+                // `42 : 32`, of an hour or a minute.
+                let between = bytes.text(bytes.trimmed(span(quantity.range.upperBound, tokens[place].range.lowerBound)))
+                if between == ":", tokens[place].isNumber, tokens[place].range.count == 2, let seconds = Double(bytes.text(tokens[place].range)), seconds < 60 {
+                    measure.value = quantity.value * 60 + seconds
+                    measure.dimension = .time
+                    measure.range = quantity.range.lowerBound..<tokens[place].range.upperBound
+                } else if let unit = unit(tokens[place]), between.isEmpty || between == "-" {
+                    // `316 km 2` is an area.
+                    let isArea = place + 1 < tokens.count && tokens[place + 1].range.count <= 2 && tokens[place + 1].range.lowerBound - tokens[place].range.upperBound <= 1
+                        && ["2", "3", "²", "³"].contains(bytes.text(tokens[place + 1].range))
+                    guard !isArea else { return nil }
+                    measure.value *= unit.factor
+                    measure.dimension = unit.dimension
+                    measure.unit = tokens[place].exact
+                    measure.range = measure.range.lowerBound..<tokens[place].range.upperBound
+                }
+            }
+            return measure
+        }
+    }
+}
