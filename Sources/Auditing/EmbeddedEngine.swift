@@ -235,6 +235,7 @@ package struct EmbeddedEngine: Sendable {
         let tables = self.tables ?? TableReader(parser.tables, in: index.texts)
         self.tables = tables
         let field = tables.finding(for: text)
+        spend(parser.cells * 16)
         guard let window = window(of: match), let (place, range) = index.range(of: window.sentences) else {
             let features = ClaimFeatures(without: match)
             var verdict = unsupported(claim, probability: Classifier.probability(features), evidence: [], "No document speaks of it.")

@@ -126,6 +126,8 @@ package struct AuditVerdict: Sendable {
     package var fallback: EngineFallback?
     /// Probability that the documents bear out the whole text, 0…1; nil without a claim that can be checked.
     package var support: Double?
+    /// How much the claim that is believed least counts in it, beside the mean of all; as in tools/fit/fit.py.
+    private static let weakest = 0.7
 
     package func count(_ outcome: ClaimOutcome) -> Int { claims.lazy.filter { $0.verdict == outcome }.count }
     package var totalClaims: Int { claims.count + omittedClaims }
@@ -164,7 +166,7 @@ package struct AuditVerdict: Sendable {
         }
         let score = 100 * checkable.reduce(0) { $0 + min(1, max(0, $1.probability ?? 0)) } / total
         trustScore = score
-        support = checkable.reduce(1) { min($0, $1.probability ?? 0) }
+        support = Self.weakest * checkable.reduce(1) { min($0, $1.probability ?? 0) } + (1 - Self.weakest) * score / 100
         hallucinationRate = 100 * Double(checkable.count - supported) / total
         grade = Self.grade(score: score, contradicted: contradicted, checkable: checkable.count)
         verdictKind = Self.kind(supported: supported, contradicted: contradicted, checkable: checkable.count)

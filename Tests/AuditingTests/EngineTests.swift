@@ -53,6 +53,35 @@ struct EngineTests {
         #expect(verdict?.claims.map(\.verdict) != [.contradicted], "\(verdict?.claims.first?.reasoning ?? "")")
     }
 
+    /// The features of a claim, by name.
+    private func features(_ claim: String, _ document: String) -> [String: Double] {
+        let values = audit(auditCase(answer: claim, documents: [document]))?.claims.first?.features ?? []
+        return Dictionary(uniqueKeysWithValues: zip(ClaimVerdict.featureNames, values))
+    }
+
+    @Test func `words in the place of others, and between those that are repeated, are found`() {
+        let document = "The pump moves the water of the lower basin to the tank on the roof."
+        #expect(features(document, document)["-wordReplaced"] == 0)
+        #expect(features(document, document)["-wordInserted"] == 0)
+        #expect(features("The pump moves the brine of the lower basin to the tank on the roof.", document)["-wordReplaced"] ?? 0 > 0)
+        #expect(features("The pump moves the salty water of the lower basin to the tank on the roof.", document)["-wordInserted"] ?? 0 > 0)
+    }
+
+    @Test func `a name with a sign is no other name without it`() {
+        let document = "C is a language for programs. It is old and small."
+        #expect(features("C is a language for programs.", document)["+formCoverage"] == 1)
+        #expect(features("C# is a language for programs.", document)["+formCoverage"] ?? 1 < 1)
+        #expect(features("C++ is a language for programs.", "C++ is a language for programs.")["+formCoverage"] == 1)
+    }
+
+    @Test func `a text is believed as its weakest claim, and a little as all`() {
+        let verdict = audit(auditCase(answer: "The Harlow footbridge opened in May 1964. Tourists from Norway love eating waffles nearby.", documents: [bridge, repairs]))
+        let probabilities = verdict?.claims.compactMap(\.probability) ?? []
+        let (least, mean) = (probabilities.min() ?? 0, probabilities.reduce(0, +) / 2)
+        #expect(probabilities.count == 2)
+        #expect(abs((verdict?.support ?? 0) - (0.7 * least + 0.3 * mean)) < 1e-9)
+    }
+
     @Test func `a contradiction says what the document says`() {
         let verdict = audit(auditCase(answer: "The Harlow footbridge opened in May 1968.", documents: [repairs, bridge]))
         #expect(verdict?.claims.first?.reasoning == "The answer says 1968, document 2 says 1964.")

@@ -151,6 +151,17 @@ struct TableTests {
         #expect(finding(claim, [table, "Name: Other\nSize: 3"])?.agrees != false)
     }
 
+    /// Lists in JSON, numbers that look like years, words that only seem to tell which part of a time is meant.
+    @Test(arguments: [
+        ("The hall has three tenants.", #"{"name": "Hall", "tenants": ["Lee, Dahl & Co", "Voss"], "built": 1902}"#, nil), ("The hall has three tenants.", #"{"name": "Hall", "tenants": ["Lee", "Voss"]}"#, false),
+        ("The hall has two tenants.", #"{"name": "Hall", "tenants": ["Lee", "Voss"]}"#, true), ("The hall has three prizes.", #"{"name": "Hall", "prizes": [1990, 1995, 2001]}"#, nil),
+        ("The hall has a length of 1500 m.", "Name: Hall\nLength: 1500 m", true), ("The hall has a length of 1500 m.", "Name: Hall\nLength (m): 1600", false),
+        ("The first hall was built in 1902.", "Name: Hall\nBuilt: 9 November 1902", true), ("The hall was built in the first half of 1902.", "Name: Hall\nBuilt: 9 November 1902", false),
+        ("The hall was built in late 1902.", "Name: Hall\nBuilt: 9 November 1902", true), ("The hall has two owners.", "Name: Hall\nOwners: Lee and Voss; Dahl", nil),
+    ] as [(String, String, Bool?)]) func `fields are read as they are meant`(_ claim: String, _ record: String, _ agrees: Bool?) {
+        #expect(finding(claim, [record])?.agrees == agrees, "\(claim)")
+    }
+
     @Test func `records of the same fields in several documents are one table`() {
         let documents = [#"{"name": "Aldan", "beds": 40}"#, #"{"name": "Brekke", "beds": 60}"#, #"{"name": "Voss", "beds": 20}"#]
         #expect(finding("Brekke has 60 beds.", documents)?.agrees == true)

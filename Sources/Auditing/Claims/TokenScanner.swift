@@ -36,7 +36,9 @@ struct TokenScanner {
             let byte = bytes[index]
             if byte < 0x80 {
                 let isApostrophe = byte == UInt8(ascii: "'") && index > start && index + 1 < end && ASCII.isLetter(bytes[index + 1])
-                guard ASCII.isLetter(byte) || ASCII.isDigit(byte) || isApostrophe else { break }
+                // `C#`, `C++` are names of their own.
+                let isSign = (1...2).contains(index - start) && ASCII.is(byte, oneOf: "#+") && ASCII.isUpper(bytes[start])
+                guard ASCII.isLetter(byte) || ASCII.isDigit(byte) || isApostrophe || isSign else { break }
                 if index == start { isCapitalised = ASCII.isUpper(byte) }
                 letters.append(ASCII.lowered(byte))
                 index += 1
@@ -226,7 +228,7 @@ private struct PlainWord {
         guard next > start, next < start + 64 else { return nil }
         if next < limit {
             let byte = unsafe bytes[next]
-            if byte >= 0x80 || ASCII.isDigit(byte) || byte == UInt8(ascii: "'") || (byte == UInt8(ascii: ".") && next == start + 1) { return nil }
+            if byte >= 0x80 || ASCII.isDigit(byte) || byte == UInt8(ascii: "'") || (next == start + 1 && ASCII.is(byte, oneOf: ".#+")) { return nil }
         }
         // A letter in lower case is one with this bit.
         let stem = Tokenizer.stem(of: next - start) { unsafe bytes[start + $0] | 0x20 }

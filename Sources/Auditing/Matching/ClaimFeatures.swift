@@ -34,6 +34,8 @@ struct ClaimFeatures {
         case absolutes, comparatives, firstPerson
         /// A denial where the passage has none at all; between words that are repeated one by one; a name changed between such.
         case negationExcess, wordDenied, wordNameReplaced
+        /// Words put in the place of others, or between them, where the passage is repeated word for word.
+        case wordReplaced, wordInserted
         /// A field or row of a table says otherwise.
         case fieldDiffers
 
@@ -167,6 +169,8 @@ struct ClaimFeatures {
         }
         let deviations = finder.deviations()
         self[.wordDenied] = deviations.denied
+        self[.wordReplaced] = deviations.replaced
+        self[.wordInserted] = deviations.inserted
         self[.wordNameReplaced] = deviations.nameReplaced
         mismatches += deviations.mismatches
         if let swap = finder.swap() {

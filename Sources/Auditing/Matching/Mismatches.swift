@@ -220,6 +220,8 @@ struct MismatchFinder {
     struct Deviations {
         var denied = 0.0
         var nameReplaced = 0.0
+        var replaced = 0.0
+        var inserted = 0.0
         var mismatches: [Mismatch] = []
     }
 
@@ -246,6 +248,14 @@ struct MismatchFinder {
     }
 
     private func compare(_ mine: Range<Int>, _ theirs: Range<Int>, _ strength: Double, _ result: inout Deviations) {
+        // Words that no document holds, in the place of others or between those that are repeated.
+        if mine.contains(where: { claim.wordOf[$0] >= 0 && (match.exact | match.akin) >> UInt64(claim.wordOf[$0]) & 1 == 0 }) {
+            if theirs.contains(where: { !token(at: $0).isStop && !alignment.isPartner[$0] }) {
+                result.replaced = max(result.replaced, strength)
+            } else {
+                result.inserted = max(result.inserted, strength)
+            }
+        }
         if mine.isEmpty {
             if let place = theirs.first(where: { Self.denials.contains(token(at: $0).exact) }) {
                 result.denied = max(result.denied, strength)

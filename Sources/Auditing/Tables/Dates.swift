@@ -111,6 +111,8 @@ enum Dates {
                 next.tokens = index..<next.tokens.upperBound
                 return next
             }
+            // `1500 metres` is no year.
+            if index + 1 < tokens.count, gap(bytes, tokens, index + 1).count <= 1, Measures.unit(tokens[index + 1]) != nil { return nil }
             return number.suffix.isEmpty && number.digits == 4 && (1000...2190).contains(number.value) ? Part(year: number.value, tokens: index..<(index + 1)) : nil
         }
         if let month = month(bytes, tokens, index) { return month }

@@ -80,6 +80,9 @@ struct FieldClaim {
     /// Whether a word that stands before a token is in a set, within a few words.
     func has(_ forms: HashSet, before token: Int, within reach: Int = 3) -> Bool { has(forms, in: span(max(0, token - reach), token)) }
 
+    /// It says that something is not so.
+    var denies: Bool { has(MismatchFinder.denials, in: 0..<tokens.count) }
+
     func has(_ forms: HashSet, in range: Range<Int>) -> Bool { range.clamped(to: tokens.indices).contains { forms.contains(tokens[$0].exact) } }
 
     /// The place of the first of some words.
@@ -93,13 +96,11 @@ struct FieldClaim {
         according among has have had with is are was were data shown
         """)
 
-    /// Whether each of its words has its part: is one of those accounted for, or says nothing that could be wrong. A denial turns
-    /// everything round.
+    /// Whether each of its words has its part: is one of those accounted for, or says nothing that could be wrong.
     /// - Parameters:
     ///   - subject: words that name the record. What stands right before them says what it is (`the art piece`).
     ///   - isNamed: only a name tells which row is meant; otherwise another name at the beginning is that of the only record.
     func isWhole(_ words: UInt64, subject: UInt64 = 0, isNamed: Bool = true) -> Bool {
-        guard !has(MismatchFinder.denials, in: 0..<tokens.count) else { return false }
         let known = words | subject | bits(in: Self.generic)
         let start = place(ofFirst: subject != 0 ? subject : words)
         return text.words.enumerated().allSatisfy { number, word in
@@ -185,8 +186,11 @@ struct FieldClaim {
     static let before = Tokenizer.forms("before prior by until preceding preceded earlier")
     static let after = Tokenizer.forms("after following later")
     private static let since = Tokenizer.forms("since from")
-    private static let firstHalf = Tokenizer.forms("early beginning start first")
-    private static let lastHalf = Tokenizer.forms("late latter end second")
+    private static let early = Tokenizer.forms("early beginning start")
+    private static let late = Tokenizer.forms("late end")
+    private static let parts = Tokenizer.forms("half part months month years year days")
+    private static let firstPart = Tokenizer.forms("first")
+    private static let lastPart = Tokenizer.forms("second latter last")
     private static let middle = Tokenizer.forms("mid middle")
 
     func relation(_ time: DateSpan) -> Relation {
@@ -213,14 +217,21 @@ struct FieldClaim {
     private func part(_ time: DateSpan, of date: DateSpan) -> Bool? {
         let whole = time.holds(date)
         guard whole == true, let days = time.days, days.count > 300, let its = date.days else { return whole }
-        let near = span(max(0, time.tokens.lowerBound - 5), time.tokens.lowerBound + 1)
+        // The word before it, past `half of the`.
+        var word = time.tokens.lowerBound - 1
+        var isOfParts = false
+        while word >= 0, tokens[word].isStop || Self.parts.contains(tokens[word].exact) {
+            isOfParts = isOfParts || Self.parts.contains(tokens[word].exact)
+            word -= 1
+        }
+        let near = word..<(word + 1)
         let place = Double((its.lowerBound + its.upperBound) / 2 - days.lowerBound) / Double(days.count)
         let border: Double
         if has(Self.middle, in: near) {
             border = 0.25 - abs(place - 0.5)
-        } else if has(Self.firstHalf, in: near) {
+        } else if has(Self.early, in: near) || (isOfParts && has(Self.firstPart, in: near)) {
             border = 0.5 - place
-        } else if has(Self.lastHalf, in: near) {
+        } else if has(Self.late, in: near) || (isOfParts && has(Self.lastPart, in: near)) {
             border = place - 0.5
         } else {
             return true

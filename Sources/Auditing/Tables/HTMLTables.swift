@@ -12,12 +12,12 @@ enum HTMLTables {
             // Two cells per row of which the first is a heading: an info box.
             if rows.count > 1, rows.allSatisfy({ $0.count == 2 && $0[0].name == "th" && $0[1].name == "td" }) {
                 var table = Table(headers: cells.map { $0[0] }, in: text)
-                table.add(cells.map { $0[1] }, document: document)
+                table.add(cells.map { $0[1] }, document: document, in: text)
                 return table
             }
             guard let headers = cells.first, headers.count > 1, cells.dropFirst().allSatisfy({ $0.count == headers.count }) else { return nil }
             var table = Table(headers: headers, in: text)
-            for row in cells.dropFirst() { table.add(row, document: document) }
+            for row in cells.dropFirst() { table.add(row, document: document, in: text) }
             return table
         }
     }

@@ -97,7 +97,7 @@ struct JSONTables {
         let names = first.map { Array(text[$0.key]) }
         var table = Table(headers: first.map(\.key), in: text)
         for row in rows {
-            table.add(names.map { name in row.first { text[$0.key].elementsEqual(name) }?.value ?? 0..<0 }, document: document)
+            table.add(names.map { name in row.first { text[$0.key].elementsEqual(name) }?.value ?? 0..<0 }, document: document, in: text)
         }
         tables.append(table)
     }

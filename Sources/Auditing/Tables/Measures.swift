@@ -45,7 +45,7 @@ enum Measures {
         (.time, 604_800, "week weeks"), (.time, 2_629_746, "month months"), (.time, 31_556_952, "year years yr yrs"), (.time, 315_569_520, "decade decades"),
         (.time, 3_155_695_200, "century centuries"), (.length, 1, "m metre metres meter meters"), (.length, 0.01, "cm centimetre centimetres centimeter centimeters"),
         (.length, 0.001, "mm millimetre millimetres millimeter millimeters"), (.length, 1000, "km kilometre kilometres kilometer kilometers"), (.length, 1609.344, "mi mile miles"),
-        (.length, 0.3048, "ft foot feet"), (.length, 0.0254, "in inch inches"), (.mass, 1, "kg kilogram kilograms"), (.mass, 0.001, "g gram grams"),
+        (.length, 0.3048, "ft foot feet"), (.length, 0.0254, "inch inches"), (.mass, 1, "kg kilogram kilograms"), (.mass, 0.001, "g gram grams"),
         (.mass, 1000, "t tonne tonnes"), (.mass, 0.453_592_37, "lb lbs pound pounds"),
     ]
     private static let table: HashTable = {
@@ -65,6 +65,8 @@ enum Measures {
         var dimension = Measure.Dimension.plain
         var factor = 1.0
         var unit: UInt32 = 0
+        /// Numbers under it are no years.
+        var isUnit: Bool { dimension != .plain || factor != 1 }
 
         init(header: Range<Int>, in text: [UInt8], _ tokens: [Token]) {
             let words = text.lowercased(header)

@@ -13,7 +13,7 @@ struct RecordReading {
 
     private static let cellTokens = 60
     private static let later = Tokenizer.forms("after later following since before earlier prior")
-    private static let ageForms = Tokenizer.forms("age aged old age of")
+    private static let ageForms = Tokenizer.forms("age aged old")
     private static let lived = Tokenizer.forms("lived live lives life lifespan")
     private static let ago = Tokenizer.forms("ago existed exists existence been has have around")
     private static let vague = Tokenizer.forms("almost nearly close roughly around about approximately")
@@ -24,7 +24,7 @@ struct RecordReading {
 
     /// What it says to the claim; the first reading that applies.
     func read() -> Reading {
-        guard !claim.has(MismatchFinder.denials, in: 0..<claim.tokens.count) else { return .foreign }
+        guard !claim.denies else { return .foreign }
         return durations().or(comparison()).or(times()).or(counts()).or(numbers())
     }
 
@@ -32,7 +32,7 @@ struct RecordReading {
 
     private func cell(_ column: Int) -> Range<Int> { row.cells.indices.contains(column) ? row.cells[column] : 0..<0 }
 
-    private func dates(_ column: Int) -> [DateSpan] { Dates.all(in: text, Tokenizer.tokens(of: text, cell(column), limit: Self.cellTokens)) }
+    private func dates(_ column: Int) -> [DateSpan] { table.columns[column].scale.isUnit ? [] : Dates.all(in: text, Tokenizer.tokens(of: text, cell(column), limit: Self.cellTokens)) }
 
     private func measures(_ column: Int) -> [Measure] {
         let tokens = Tokenizer.tokens(of: text, cell(column), limit: Self.cellTokens)
@@ -42,18 +42,23 @@ struct RecordReading {
     /// The date of a field, if it holds one.
     private func date(_ column: Int) -> DateSpan? { dates(column).first { $0.days != nil } }
 
-    /// How many a field lists: its number, or its parts between semicolons.
+    /// How many a field lists: its number, or its parts between semicolons, or the elements of its JSON array; nil where it is not plain.
     private func count(_ column: Int) -> Int? {
         let cell = cell(column)
         guard !cell.isEmpty else { return nil }
+        if cell.lowerBound > 0, text[cell.lowerBound - 1] == UInt8(ascii: "[") {
+            let commas = text[cell].count { $0 == UInt8(ascii: ",") }
+            let quotes = text[cell].count { $0 == UInt8(ascii: "\"") }
+            return quotes == 0 || quotes == 2 * commas + 2 ? commas + 1 : nil
+        }
         let tokens = Tokenizer.tokens(of: text, cell, limit: Self.cellTokens)
-        if let first = Quantities.all(in: text, tokens).first, first.token == 0, first.kind == .plain, first.value < 1000, first.value == first.value.rounded() { return Int(first.value) }
-        let isQuoted = text[cell.lowerBound] == UInt8(ascii: "\"") || text[cell].contains(UInt8(ascii: "["))
-        let parts = text[cell].split(separator: isQuoted ? UInt8(ascii: ",") : UInt8(ascii: ";"))
-        let named = parts.filter { part in part.first { !ASCII.isSpace($0) && $0 != UInt8(ascii: "\"") }.map { ASCII.isLetter($0) || ASCII.isDigit($0) || $0 >= 0x80 } ?? false }
-        guard !named.isEmpty, isQuoted || !named.contains(where: { $0.contains(UInt8(ascii: ",")) || $0.contains(UInt8(ascii: "(")) || $0.contains(UInt8(ascii: "&")) }) else { return nil }
-        let hasAnd = tokens.contains { $0.isStop && text.has("and", at: $0.range.lowerBound) && $0.range.count == 3 }
-        return hasAnd ? nil : named.count
+        let isList = text[cell].contains(UInt8(ascii: ";"))
+        if let first = Quantities.all(in: text, tokens).first, first.token == 0 {
+            return first.kind == .plain && first.value < 1000 && first.value == first.value.rounded() && !isList ? Int(first.value) : nil
+        }
+        let hasAnd = tokens.contains { $0.range.count == 3 && text.has("and", at: $0.range.lowerBound) }
+        guard !hasAnd, !text[cell].contains(where: { ASCII.is($0, oneOf: ",(&") }) else { return nil }
+        return text[cell].split(separator: UInt8(ascii: ";")).count { $0.contains(where: ASCII.isWord) }
     }
 
     /// The year when the record was written, if it tells (`1958 (age 60)`, `1975; 44 years ago`), and the latest that it speaks of.
@@ -122,7 +127,7 @@ struct RecordReading {
         let tokens = claim.tokens(in: measure.range)
         let used = claim.bits(measure) | claim.bits(tokens)
         let bindings = bindings(without: used)
-        let isAge = claim.has(Self.ageForms, in: span(max(0, tokens.lowerBound - 3), tokens.upperBound + 1))
+        let isAge = claim.has(Self.ageForms, in: span(max(0, tokens.lowerBound - 3), tokens.upperBound + 2))
         if isAge || claim.has(Self.lived, in: 0..<claim.tokens.count) { return age(measure, used, bindings) }
         if claim.has(Self.later, in: span(tokens.upperBound, tokens.upperBound + 2)) { return distance(measure, used, bindings) }
         guard let binding = claim.column(bindings, where: { column in dates(column).first.map { $0.days != nil } ?? false }), let date = date(binding.column), let begin = date.days else { return .foreign }

@@ -12,11 +12,19 @@ struct Table {
         var scale: Measures.Scale
     }
 
+    /// The only number of a cell, or the first day of its date.
+    struct Value {
+        var measure: Measure
+        var isDate: Bool
+    }
+
     struct Row {
         /// Its place among the indexed texts.
         var document: Int
         /// One for each column, empty where nothing stands.
         var cells: [Range<Int>]
+        /// What of them can be computed with.
+        var values: [Value?]
         /// Stems of the words that name the row; none in a record without a name.
         var key: [UInt32] = []
 
@@ -27,10 +35,11 @@ struct Table {
         }
     }
 
-    static let columnLimit = 64
-    static let rowLimit = 500
+    static let columnLimit = 32
+    static let rowLimit = 200
     private static let headerWords = 8
     private static let keyWords = 12
+    private static let valueWords = 20
 
     let columns: [Column]
     private(set) var rows: [Row] = []
@@ -46,11 +55,22 @@ struct Table {
         }
     }
 
-    mutating func add(_ cells: [Range<Int>], document: Int) {
+    /// - Parameter cells: places in the text; those of columns that have no header are left out.
+    mutating func add(_ cells: [Range<Int>], document: Int, in text: [UInt8]) {
         guard rows.count < Self.rowLimit else { return }
         var cells = Array(cells.prefix(columns.count))
         while cells.count < columns.count { cells.append(0..<0) }
-        rows.append(Row(document: document, cells: cells))
+        rows.append(Row(document: document, cells: cells, values: zip(cells, columns).map { Self.value(of: $0, under: $1, in: text) }))
+    }
+
+    private static func value(of cell: Range<Int>, under column: Column, in text: [UInt8]) -> Value? {
+        guard text[cell].contains(where: ASCII.isDigit) else { return nil }
+        let tokens = Tokenizer.tokens(of: text, cell, limit: valueWords)
+        if !column.scale.isUnit, let days = Dates.all(in: text, tokens).first?.days {
+            return Value(measure: Measure(value: Double(days.lowerBound), raw: 0, dimension: .plain, unit: 0, range: 0..<0, token: 0, bound: .exact), isDate: true)
+        }
+        let measures = Measures.all(in: text, tokens, Quantities.all(in: text, tokens))
+        return measures.count == 1 ? measures.first.map { Value(measure: column.scale.of($0), isDate: false) } : nil
     }
 
     /// Takes the rows of a table with the same headers.

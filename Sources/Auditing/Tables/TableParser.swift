@@ -3,7 +3,7 @@
 
 struct TableParser {
     /// Cells of all documents; what lies beyond is read as text only.
-    static let cellLimit = 8000
+    static let cellLimit = 2000
     private static let tableLimit = 100
     /// A line of a table is no paragraph.
     private static let lineLimitBytes = 1000
@@ -13,14 +13,14 @@ struct TableParser {
     private enum Form: Equatable { case markdown, tabs, commas, labelled }
 
     private(set) var tables: [Table] = []
-    private var cells = 0
+    private(set) var cells = 0
 
     /// Adds what a document holds; the work done, in bytes.
     mutating func add(_ text: [UInt8], document: Int) -> Int {
         guard cells < Self.cellLimit, tables.count < Self.tableLimit else { return 0 }
         let before = cells
         find(in: text, document)
-        return text.count / 4 + (cells - before) * 32
+        return text.count / 4 + (cells - before) * 250
     }
 
     private mutating func find(in text: [UInt8], _ document: Int) {
@@ -100,7 +100,7 @@ struct TableParser {
         guard let rule = block.indices.dropFirst().first(where: { text[block[$0]].allSatisfy { ASCII.is($0, oneOf: "|-: ") } && text[block[$0]].contains(UInt8(ascii: "-")) })
         else { return }
         var table = Table(headers: Self.pipes(block[rule - 1], text), in: text)
-        for line in block[(rule + 1)...] { table.add(Self.pipes(line, text), document: document) }
+        for line in block[(rule + 1)...] { table.add(Self.pipes(line, text), document: document, in: text) }
         add(table)
     }
 
@@ -122,7 +122,7 @@ struct TableParser {
         guard rows.count > 2, let headers = rows.first, headers.count > 1, rows.allSatisfy({ $0.count == headers.count }) else { return }
         guard headers.allSatisfy({ !text[$0].isEmpty && !text[$0].prefix(1).contains(where: ASCII.isDigit) }) else { return }
         var table = Table(headers: headers, in: text)
-        for row in rows.dropFirst() { table.add(row, document: document) }
+        for row in rows.dropFirst() { table.add(row, document: document, in: text) }
         add(table)
     }
 
@@ -159,7 +159,7 @@ struct TableParser {
         let sentences = values.count { ASCII.is(text[$0].last ?? 0, oneOf: ".!?") && text[$0].count > 40 }
         guard distinct * 10 >= keys.count * 8, sentences * 3 <= values.count else { return }
         var table = Table(headers: keys, in: text)
-        table.add(values, document: document)
+        table.add(values, document: document, in: text)
         add(table)
     }
 }

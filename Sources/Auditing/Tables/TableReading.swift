@@ -44,7 +44,7 @@ struct TableReading {
     }
 
     func read() -> Reading {
-        guard !claim.has(MismatchFinder.denials, in: 0..<claim.tokens.count) else { return .foreign }
+        guard !claim.denies else { return .foreign }
         return extreme().or(comparison()).or(sum()).or(row()).or(count())
     }
 
@@ -57,14 +57,7 @@ struct TableReading {
 
     private func tokens(_ row: Int, _ column: Int) -> [Token] { Tokenizer.tokens(of: texts[table.rows[row].document], table.rows[row].cells[column], limit: 20) }
 
-    /// The number of a cell, or its date in days.
-    private func value(_ row: Int, _ column: Int) -> Measure? {
-        let text = texts[table.rows[row].document]
-        let tokens = tokens(row, column)
-        if let days = Dates.all(in: text, tokens).first?.days { return Measure(value: Double(days.lowerBound), raw: 0, dimension: .plain, unit: 0, range: 0..<0, token: 0, bound: .exact) }
-        let measures = Measures.all(in: text, tokens, Quantities.all(in: text, tokens))
-        return measures.count == 1 ? measures.first.map(table.columns[column].scale.of) : nil
-    }
+    private func value(_ row: Int, _ column: Int) -> Measure? { table.rows[row].values[column]?.measure }
 
     /// The values of a column in the plain rows; nil if one is missing or of another kind.
     private func values(_ column: Int) -> [Measure]? {
@@ -179,7 +172,7 @@ struct TableReading {
         return reading(agrees, words, said: range(words), found: found, column: binding.column, row: named[0].row)
     }
 
-    private func isDate(_ column: Int) -> Bool { plain.first.map { !Dates.all(in: texts[table.rows[$0].document], tokens($0, column)).isEmpty } ?? false }
+    private func isDate(_ column: Int) -> Bool { plain.first.flatMap { table.rows[$0].values[column]?.isDate } ?? false }
 
     // MARK: Totals
 
