@@ -55,6 +55,9 @@ struct Table {
         }
     }
 
+    /// No row was left out, and none is known to: rows of several documents may be a choice of more.
+    var isWhole: Bool { rows.count < Self.rowLimit && rows.allSatisfy { $0.document == rows[0].document } }
+
     /// - Parameter cells: places in the text; those of columns that have no header are left out.
     mutating func add(_ cells: [Range<Int>], document: Int, in text: [UInt8]) {
         guard rows.count < Self.rowLimit else { return }

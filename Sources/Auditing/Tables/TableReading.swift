@@ -117,7 +117,7 @@ struct TableReading {
             claim.has(Self.maximum, in: 0..<claim.tokens.count) != claim.has(Self.minimum, in: 0..<claim.tokens.count)
         else { return .foreign }
         let superlative = claim.bits(in: Self.maximum) | claim.bits(in: Self.minimum)
-        guard !(claim.has(Self.one, before: place, within: 4) && claim.has(Self.of, before: place, within: 3)), let binding = column(without: 0), let values = values(binding.column)
+        guard !(claim.has(Self.one, before: place, within: 4) && claim.has(Self.of, before: place, within: 3)), table.rows.count < Table.rowLimit, let binding = column(without: 0), let values = values(binding.column)
         else { return .open }
         let rank = Self.ordinals.first { claim.has($0.0, before: place, within: 1) }
         let rises = rises(Self.maximum, Self.minimum, binding.column)
@@ -181,7 +181,7 @@ struct TableReading {
         let isMean = claim.has(Self.means, in: 0..<claim.tokens.count)
         guard isMean || claim.has(Self.sums, in: 0..<claim.tokens.count), named.count != 1 else { return .foreign }
         let names = named.reduce(0) { $0 | $1.words }
-        guard claim.measures.count == 1, let measure = claim.measures.first, let binding = column(without: names), !isDate(binding.column), let values = values(binding.column), let first = values.first,
+        guard table.isWhole || !named.isEmpty, claim.measures.count == 1, let measure = claim.measures.first, let binding = column(without: names), !isDate(binding.column), let values = values(binding.column), let first = values.first,
             measure.isComparable(to: first), values.allSatisfy({ $0.unit == first.unit })
         else { return .open }
         let rows = named.isEmpty ? plain : named.map(\.row)
@@ -202,6 +202,7 @@ struct TableReading {
         let number = claim.bits(said.place..<(said.place + 1))
         let near = span(said.place + 1, min(claim.tokens.count, said.place + 4))
         guard header & claim.bits(near) != 0 || claim.has(Self.rowWords, in: near) && header == 0 else { return .foreign }
+        guard table.isWhole else { return .open }
         let words = number | header | claim.bits(in: Self.rowWords)
         let others = claim.measures.filter { $0.token != said.place }
         guard others.count + claim.dates.count <= 1 else { return .open }
