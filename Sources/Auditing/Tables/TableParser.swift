@@ -7,6 +7,9 @@ struct TableParser {
     private static let tableLimit = 100
     /// A line of a table is no paragraph.
     private static let lineLimitBytes = 1000
+    /// Lines of one document that are looked at, and of one table: the first that are too many tell that it is not whole.
+    private static let lineLimit = 4000
+    private static let blockLimit = Table.rowLimit + 2
     private static let keyLimitBytes = 48
     private static let keyLimitWords = 5
 
@@ -48,7 +51,9 @@ struct TableParser {
         var block: [Range<Int>] = []
         var form: Form?
         var start = whole.lowerBound
-        while start < whole.upperBound, cells < Self.cellLimit {
+        var left = Self.lineLimit
+        while start < whole.upperBound, left > 0, cells < Self.cellLimit {
+            left -= 1
             let end = text.place(of: 0x0A, from: start, before: whole.upperBound) ?? whole.upperBound
             let line = text.trimmed(start..<end)
             let next = Self.form(of: line, in: text, hasPipes: hasPipes)
@@ -57,7 +62,7 @@ struct TableParser {
                 block = []
                 form = next
             }
-            if next != nil { block.append(next == .tabs ? start..<max(start, line.upperBound) : line) }
+            if next != nil, block.count < Self.blockLimit { block.append(next == .tabs ? start..<max(start, line.upperBound) : line) }
             start = end + 1
         }
         finish(block, form, text, document)
