@@ -112,7 +112,7 @@ struct TableTests {
         Row(claim: "Ada Brook was active in 1860.", agrees: false), Row(claim: "Ada Brook has three children.", agrees: true), Row(claim: "Ada Brook has four children.", agrees: false, found: "3"),
         Row(claim: "Ada Brook had three occupations.", agrees: true), Row(claim: "Ada Brook had only one occupation.", agrees: false, found: "3"), Row(claim: "Ada Brook had multiple occupations.", agrees: true),
         Row(claim: "Ada Brook married at 24 years of age.", agrees: true), Row(claim: "Ada Brook died seven years after she married.", agrees: true),
-        Row(claim: "Ada Brook's daughter died in 1870."), Row(claim: "Ada Brook was never active in 1860."), Row(claim: "Ada Brook has two cats."), Row(claim: "Ada Brook moved to London in 1840."),
+        Row(claim: "Ada Brook's daughter died in 1870."), Row(claim: "Eva Hill was born in 1870."), Row(claim: "Ada Brook was never active in 1860."), Row(claim: "Ada Brook has two cats."), Row(claim: "Ada Brook moved to London in 1840."),
         Row(claim: "Ada Brook stopped being active in 1850.", agrees: true), Row(claim: "Ada Brook died before her husband."),
     ]
 

@@ -81,7 +81,7 @@ struct RecordReading {
 
     /// - Parameter agrees: nil where the record does not tell. Where it would say otherwise, all words must have their part in it.
     private func reading(_ agrees: Bool?, _ words: UInt64, said: Range<Int>, columns: [Int], found: String? = nil) -> Reading {
-        guard let agrees, let column = columns.first, agrees || claim.isWhole(words, subject: subject, isNamed: isOneOfMany) else { return .open }
+        guard let agrees, let column = columns.first, agrees || claim.isWhole(words, subject: subject, isNamed: isOneOfMany || (subject == 0 && !row.key.isEmpty)) else { return .open }
         let names = columns.map { "'\(table.columns[$0].name)'" }.joined(separator: " and ")
         let field = columns.count > 1 ? "fields \(names)" : "field \(names)"
         let prefix = isOneOfMany ? table.keyColumn.map { "row '\(text.text(row.cells[$0]))', " } ?? "" : ""
