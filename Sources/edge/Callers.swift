@@ -132,7 +132,7 @@ extension Proxy {
     }
 
     /// A client on this machine, and not one whom a proxy here passes on.
-    func isOfThisMachine(_ index: Int) -> Bool {
+    mutating func isOfThisMachine(_ index: Int) -> Bool {
         clients.at(index).pointee.isLoopback && !requestHead.contains(.xForwardedFor) && !requestHead.contains(.forwarded)
     }
 
