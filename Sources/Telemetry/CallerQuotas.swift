@@ -1,7 +1,8 @@
-// How much of their requests per minute callers have used: one table for all edges, behind the scoreboard's pages. So a key has its
-// limit once, however many edges there are, and what it has used is known to the successor of a dead edge.
+// What callers use of their limits: one table for all edges, behind the scoreboard's pages. So a key has its limits once, however many
+// edges there are, and what it has used is known to the successor of a dead edge.
 //
-//     entry   2 cells: the first 8 bytes of the key's SHA-256, 0 while the entry is free; when the key's bucket will be full again
+//     entry   the first 8 bytes of the key's SHA-256, 0 while the entry is free; when the key's bucket will be full again; for each
+//             edge the requests that are under way in it
 //
 // Entries are taken and never given back: room for three times the keys of a full key file. Leaves to others: what the second
 // cell means and how it moves (the edge's TokenBucket).
@@ -11,31 +12,59 @@ import Synchronization
 package struct CallerQuotas: @unchecked Sendable {  // only atomics are behind the pointer
     /// A power of two.
     static let entries = 32768
-    static let cellCount = entries * 2
+    static let cellCount = entries * Entry.cells
 
     private let cells: UnsafeMutablePointer<Atomic<UInt64>>
+    private let edge: Int
 
-    init(cells: UnsafeMutablePointer<Atomic<UInt64>>) { self.cells = cells }
+    /// As `edge` sees them.
+    init(cells: UnsafeMutablePointer<Atomic<UInt64>>, edge: Int) {
+        precondition(edge >= 0 && edge < Place.edgeCount)
+        self.cells = cells
+        self.edge = edge
+    }
 
     /// A table that nobody else sees, for tests. Its memory is never given back.
     package static func standalone() -> CallerQuotas {
-        let memory = UnsafeMutablePointer<UInt64>.allocate(capacity: cellCount)
-        memory.initialize(repeating: 0, count: cellCount)
-        return CallerQuotas(cells: UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Atomic<UInt64>.self))
+        CallerQuotas(cells: zeroes(cellCount), edge: 0)
     }
 
-    /// The second cell of a key's entry, whose bucket is full where no edge has known the key before. Without room it is a cell of
-    /// this process alone.
-    package func cell(of hash: UInt64) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    /// The same table as another edge sees it.
+    package func seen(by edge: Int) -> CallerQuotas { CallerQuotas(cells: cells, edge: edge) }
+
+    /// One key's, which no edge has used yet where none has known it before. Without room it is this process's alone.
+    package func entry(of hash: UInt64) -> Entry {
         let hash = max(hash, 1)
-        var entry = Int(truncatingIfNeeded: hash) & (Self.entries - 1)
+        var number = Int(truncatingIfNeeded: hash) & (Self.entries - 1)
         for _ in 0..<Self.entries {
-            let (wasFree, found) = cells[2 * entry].compareExchange(expected: 0, desired: hash, ordering: .relaxed)
-            if wasFree || found == hash { return cells + 2 * entry + 1 }
-            entry = (entry + 1) & (Self.entries - 1)
+            let entry = cells + number * Entry.cells
+            let (wasFree, found) = entry.pointee.compareExchange(expected: 0, desired: hash, ordering: .relaxed)
+            if wasFree || found == hash { return Entry(cells: entry, edge: edge) }
+            number = (number + 1) & (Self.entries - 1)
         }
-        let cell = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: 1)
-        cell.initialize(to: Atomic(0))
-        return cell
+        return Entry(cells: Self.zeroes(Entry.cells), edge: edge)
+    }
+
+    private static func zeroes(_ count: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        let cells = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: count)
+        for cell in 0..<count { (cells + cell).initialize(to: Atomic(0)) }
+        return cells
+    }
+
+    package struct Entry: @unchecked Sendable {
+        fileprivate static let cells = 2 + Place.edgeCount
+        fileprivate let cells: UnsafeMutablePointer<Atomic<UInt64>>
+        fileprivate let edge: Int
+
+        package var fullAt: UnsafeMutablePointer<Atomic<UInt64>> { cells + 1 }
+
+        /// Tells how many requests are under way in this edge, and answers with how many are in all. Of two edges that tell of one
+        /// more at the same time, one at least hears of both.
+        package func exchange(streams: Int) -> Int {
+            (cells + 2 + edge).pointee.store(UInt64(streams), ordering: .sequentiallyConsistent)
+            var sum: UInt64 = 0
+            for other in 0..<Place.edgeCount { sum &+= (cells + 2 + other).pointee.load(ordering: .sequentiallyConsistent) }
+            return Int(clamping: sum)
+        }
     }
 }

@@ -120,10 +120,10 @@ package struct Scoreboard: @unchecked Sendable {  // only atomics are behind the
         try Self.protect(cells, from: offset, Layout.pageBytes, PROT_READ)
     }
 
-    /// Lets this process, which is an edge, write what callers have used.
-    package func openQuotas() throws(ScoreboardError) -> CallerQuotas {
+    /// Lets this process, which is the edge of a place, write what callers use.
+    package func openQuotas(of edge: Int) throws(ScoreboardError) -> CallerQuotas {
         try Self.protect(cells, from: Layout.quotas * 8, CallerQuotas.cellCount * 8, PROT_READ | PROT_WRITE)
-        return CallerQuotas(cells: cells + Layout.quotas)
+        return CallerQuotas(cells: cells + Layout.quotas, edge: edge)
     }
 
     // MARK: Reading

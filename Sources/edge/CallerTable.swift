@@ -16,7 +16,9 @@ struct CallerTable: ~Copyable {
 
     private struct Caller {
         var hash: CallerKey.Hash
+        let quota: CallerQuotas.Entry
         var isRevoked = false
+        /// In this edge.
         var streams = 0
         var streamLimit: Int?
         var bucket: TokenBucket?
@@ -63,14 +65,23 @@ struct CallerTable: ~Copyable {
     /// Counts a request of the caller as begun, unless a limit refuses it; `release` ends it.
     mutating func admit(_ caller: Int, _ now: UInt64) -> Admission {
         let place = callers.baseAddress.unsafelyUnwrapped + caller
-        if let limit = place.pointee.streamLimit, place.pointee.streams >= limit { return .tooManyStreams }
-        if let bucket = place.pointee.bucket, !bucket.take(now) { return .rateLimited(wait: bucket.wait(now)) }
         place.pointee.streams += 1
+        if let limit = place.pointee.streamLimit, place.pointee.quota.exchange(streams: place.pointee.streams) > limit {
+            release(caller)
+            return .tooManyStreams
+        }
+        if let bucket = place.pointee.bucket, !bucket.take(now) {
+            release(caller)
+            return .rateLimited(wait: bucket.wait(now))
+        }
         return .admitted
     }
 
     mutating func release(_ caller: Int) {
-        callers[caller].streams -= 1
+        let place = callers.baseAddress.unsafelyUnwrapped + caller
+        place.pointee.streams -= 1
+        // A revoked key may be a new caller's by now.
+        if place.pointee.streamLimit != nil, !place.pointee.isRevoked { _ = place.pointee.quota.exchange(streams: place.pointee.streams) }
         giveBack(caller)
     }
 
@@ -100,16 +111,19 @@ struct CallerTable: ~Copyable {
         var live: [Int] = []
         for entry in entries {
             let hash = CallerKey.Hash(entry.hash)
-            let bucket = entry.requestsPerMinute.map { TokenBucket(perMinute: $0, quotas.cell(of: hash.first)) }
+            let quota = quotas.entry(of: hash.first)
+            let bucket = entry.requestsPerMinute.map { TokenBucket(perMinute: $0, quota.fullAt) }
             if let number = numbers.removeValue(forKey: hash) {
                 callers[number].streamLimit = entry.concurrentStreams
                 callers[number].bucket = bucket
                 if !callers[number].name.elementsEqual(entry.name.utf8) { rename(number, entry.name) }
                 live.append(number)
             } else {
-                live.append(add(Caller(hash: hash, streamLimit: entry.concurrentStreams, bucket: bucket, name: entry.name.keptBytes)))
+                live.append(add(Caller(hash: hash, quota: quota, streamLimit: entry.concurrentStreams, bucket: bucket, name: entry.name.keptBytes)))
             }
         }
+        // Where streams were not counted before, or by a predecessor.
+        for number in live { _ = callers[number].quota.exchange(streams: callers[number].streams) }
         for number in numbers.values {
             callers[number].isRevoked = true
             giveBack(number)

@@ -34,7 +34,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
         let (clientTLS, upstreamTLS) = try Self.makeTLS(settings)
         do {
             accessLog = settings.accessLog == .off ? nil : try AccessLog(InheritedDescriptor.accessLog.number(in: .edge) ?? -1)
-            quotas = try birth.scoreboard.openQuotas()
+            quotas = try birth.scoreboard.openQuotas(of: birth.place.number)
             for (slot, listener) in listeners.enumerated() { try birth.loop.add(listener, [.readable], Token(kind: EdgeToken.listener, slot: UInt32(slot))) }
         } catch {
             throw RoleFailure("cannot begin: \(error)")

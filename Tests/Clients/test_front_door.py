@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import select
 import signal
 import socket
 import threading
@@ -360,6 +361,39 @@ def test_streams_are_held_through_a_change_of_the_file(start, upstreams, tmp_pat
 # An item of a list of structured fields (RFC 9651): a text with parameters that are whole numbers or texts.
 POLICY = re.compile(r'"requests";q=\d+;w=60|"streams";q=\d+;qu="concurrent-requests"')
 LIMIT = re.compile(r'"requests";r=0;t=\d+|"streams";r=0')
+
+
+def test_streams_are_counted_over_all_edges(start, upstreams, tmp_path):
+    """Whichever edge a request comes to; those of an edge that dies are free again."""
+    go = threading.Event()
+    upstream = upstreams(lambda wire, request: go.wait(20) and wire.send(OK))
+    file = tmp_path / "keys"
+    key_file(file, {"bob": (None, 3)})
+    product = start(upstream.url, keys_file=file, edge_count=2)
+
+    def ask(count):
+        """One after the other; those that are under way, and how many were refused."""
+        under_way, refused = [], 0
+        for _ in range(count):
+            arrived = len(upstream.requests)
+            client = connect(product.port)
+            client.send(post(b"{}", "x-api-key: bob"))
+            wait_until(lambda: len(upstream.requests) > arrived or select.select([client.socket], [], [], 0)[0])
+            if len(upstream.requests) > arrived:
+                under_way.append(client)
+            else:
+                assert client.answer("POST").status == 429
+                refused += 1
+        return under_way, refused
+
+    first, refused = ask(40)  # to one edge alone with a chance of 2 to the power of -39
+    assert (len(first), refused) == (3, 37)
+    product.kill("edge")
+    wait_until(lambda: product.restarts("edge") == 2 and product.is_ready(), what="the next edges")
+    second, refused = ask(10)
+    assert (len(second), refused) == (3, 7)
+    go.set()
+    assert [client.answer("POST").status for client in second] == [200] * 3
 
 
 def test_refusals_say_when_to_come_again(start, upstreams, tmp_path):

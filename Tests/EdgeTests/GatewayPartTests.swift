@@ -125,7 +125,7 @@ private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R 
 @Suite struct TokenBucketTests {
     private let second: UInt64 = 1_000_000_000
 
-    private func bucket(_ limit: Int) -> TokenBucket { TokenBucket(perMinute: limit, CallerQuotas.standalone().cell(of: 1)) }
+    private func bucket(_ limit: Int) -> TokenBucket { TokenBucket(perMinute: limit, CallerQuotas.standalone().entry(of: 1).fullAt) }
 
     @Test(arguments: [1, 2, 7, 60, 999, 1_000_000]) func `a full bucket gives exactly its limit at once`(_ limit: Int) {
         let bucket = bucket(limit)
@@ -149,7 +149,7 @@ private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R 
     }
 
     @Test func `a changed limit keeps what was used`() {
-        let cell = CallerQuotas.standalone().cell(of: 1)
+        let cell = CallerQuotas.standalone().entry(of: 1).fullAt
         let bucket = TokenBucket(perMinute: 10, cell)
         for _ in 0..<10 { #expect(bucket.take(second)) }
         let larger = TokenBucket(perMinute: 20, cell)
@@ -258,6 +258,37 @@ private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R 
         table.release(caller)
         #expect(table.admit(caller) == .admitted)
         #expect(table.admit(caller) == .tooManyStreams)
+    }
+
+    @Test func `streams are counted over all edges, also when a file tells of a limit late and when an edge has died`() throws {
+        let quotas = CallerQuotas.standalone()
+        let edges = [Callers(quotas), Callers(quotas.seen(by: 1))]
+        let limited = [Self.entry("a", streams: 3)]
+        edges[0].replace(with: [Self.entry("a")])
+        edges[1].replace(with: limited)
+        let (here, there) = (try #require(edges[0].find("a")), try #require(edges[1].find("a")))
+        #expect(edges[0].admit(here) == .admitted)
+        #expect(edges[0].admit(here) == .admitted)
+        edges[0].replace(with: limited)
+        #expect(edges[1].admit(there) == .admitted)
+        #expect(edges[1].admit(there) == .tooManyStreams)
+        #expect(edges[0].admit(here) == .tooManyStreams)
+        edges[0].release(here)
+        #expect(edges[1].admit(there) == .admitted)
+        #expect(edges[0].admit(here) == .tooManyStreams)
+        // The first edge dies with a stream under way; its successor has none.
+        let successor = Callers(quotas)
+        successor.replace(with: limited)
+        let again = try #require(successor.find("a"))
+        #expect(successor.admit(again) == .admitted)
+        #expect(successor.admit(again) == .tooManyStreams)
+        // Revoked while under way, and back in the file: the old stream's end takes nothing off the new one's count.
+        successor.replace(with: [])
+        successor.replace(with: limited)
+        let back = try #require(successor.find("a"))
+        #expect(successor.admit(back) == .admitted)
+        successor.release(again)
+        #expect(successor.admit(back) == .tooManyStreams)
     }
 
     @Test func `a changed file keeps what keys have used, and forgets those that are gone`() throws {
