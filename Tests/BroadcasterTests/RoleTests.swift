@@ -137,12 +137,12 @@ struct RoleTests {
     /// Large news without end: the client that does not read is dropped, the other one gets each at once.
     private func newsUntilDropped(_ stuck: TestClient, _ reader: TestClient, _ test: RoleHarness) {
         let more = ",\"x\":\"" + String(repeating: "x", count: 30_000) + "\""
-        var sequence: UInt64 = 0
-        while test.slot.value(.slowClientsDropped) == 0, sequence < 2000 {
-            sequence += 1
+        for sequence in 1...2000 as ClosedRange<UInt64> where test.slot.value(.slowClientsDropped) == 0 {
             test.event(7, sequence, .auditComplete, json("r\(sequence)", more))
             #expect(test.wait(reader) { $0.messages.count == sequence + 1 })
         }
+        // Clients are looked at once a second.
+        #expect(test.wait(reader) { _ in test.slot.value(.slowClientsDropped) > 0 })
         #expect(test.slot.value(.slowClientsDropped) == 1)
         #expect(test.wait(stuck) { $0.isAtEnd })
     }
