@@ -236,7 +236,7 @@ package struct EmbeddedEngine: Sendable {
         self.tables = tables
         let field = tables.finding(for: text)
         spend(parser.cells * 16)
-        guard let window = window(of: match), let (place, range) = index.range(of: window.sentences) else {
+        guard let window = window(of: match, field), let (place, range) = index.range(of: window.sentences) else {
             let features = ClaimFeatures(without: match)
             var verdict = unsupported(claim, probability: Classifier.probability(features), evidence: [], "No document speaks of it.")
             verdict.features = features.values
@@ -257,9 +257,12 @@ package struct EmbeddedEngine: Sendable {
     }
 
     /// The passage to judge by: the one that holds most, unless one that holds less repeats the claim word for word up to a name, and
-    /// has another name there. A swapped name draws the first passage to where it really belongs.
-    private func window(of match: ClaimMatch) -> EvidenceWindow? {
-        guard let first = match.windows.first else { return nil }
+    /// has another name there. A swapped name draws the first passage to where it really belongs. Where no passage holds any word, it is
+    /// what a table says to the claim (a sum is in none of its cells).
+    private func window(of match: ClaimMatch, _ field: TableFinding?) -> EvidenceWindow? {
+        guard let first = match.windows.first else {
+            return field.map { EvidenceWindow(sentences: index.sentences(over: $0.evidence, in: $0.document), exact: 0, akin: 0, score: 0) }
+        }
         guard first.score < Self.fitting * match.claim.totalWeight, match.claim.words.contains(where: { $0.isName && $0.own != nil }) else { return first }
         return match.windows.dropFirst().first { window in
             guard !window.sentences.overlaps(first.sentences) else { return false }

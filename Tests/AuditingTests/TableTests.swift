@@ -40,6 +40,14 @@ private let stations = """
     | Lund | 1930 | 90 | Sweden | 800 |
     """
 
+private let bridges = """
+    | Bridge | Length (m) | Opened | Architect | Owner |
+    |---|---|---|---|---|
+    | Aldan | 148 | 1889 | Ilse Tornqvist | Nordwind |
+    | Brenn | 210 | 1902 | Edwin Pascoe | Halm Council |
+    | Corvo | 96 | 1954 | Mara Lind | Nordwind |
+    """
+
 private let person = "Title: Ada Brook\nBorn: 14 March 1821; Harlow, England\nDied: 3 June 1852 (aged 31); London\nOccupation: painter; engraver; teacher\nChildren: 3\nYears active: 1840–1850\nMarried: 9 May 1845"
 
 private let film = #"{"Title": "The Long Quay", "Directed by": "Ann Lee; Bo Dahl", "Release date": "11 June 1996", "Running time": "98 minutes", "Budget": "$7 million", "Box office": "$60.6 million", "Recorded": "October 1995 – January 1996"}"#
@@ -133,6 +141,22 @@ struct TableTests {
         check(row, [film])
     }
 
+    /// Names that change places between rows, and numbers that only say of how many rows a claim speaks.
+    static let names = [
+        Row(claim: "The Corvo bridge was designed by Mara Lind.", agrees: true), Row(claim: "The Corvo bridge was designed by Edwin Pascoe.", agrees: false, found: "Mara Lind for Corvo"),
+        Row(claim: "The owner of the Brenn bridge is Halm Council.", agrees: true), Row(claim: "The owner of the Brenn bridge is Nordwind.", agrees: false, found: "Halm Council for Brenn"),
+        Row(claim: "The Brenn bridge is the longest of the three.", agrees: true), Row(claim: "Of all three bridges the longest is Brenn.", agrees: true),
+        Row(claim: "The Corvo bridge is the longest of the three.", agrees: false, found: "Brenn (210)"), Row(claim: "The Brenn bridge is the longest of the four.", agrees: true),
+        Row(claim: "All three together are 454 metres long.", agrees: true), Row(claim: "All three together are 554 metres long.", agrees: false),
+        // Nothing that a cell tells, or not of that row: a name that no row has, another deed, both names, a denial.
+        Row(claim: "The Corvo bridge was designed by Ada Brook."), Row(claim: "The Corvo bridge was painted by Edwin Pascoe."), Row(claim: "The Corvo bridge was designed by friends of Edwin Pascoe."),
+        Row(claim: "The Corvo bridge was not designed by Edwin Pascoe."), Row(claim: "The Corvo bridge was designed after Edwin Pascoe's drawings were lost."),
+    ]
+
+    @Test(arguments: names) func `names of a table belong to their rows`(_ row: Row) {
+        check(row, [bridges])
+    }
+
     private func check(_ row: Row, _ documents: [String]) {
         let found = finding(row.claim, documents)
         #expect(found?.agrees == row.agrees, "\(row.claim): \(found.map { "\($0.place) \($0.found)" } ?? "nothing")")
@@ -176,6 +200,11 @@ struct TableTests {
         #expect(verdict?.claims.map(\.verdict) == [.contradicted])
         #expect(verdict?.claims.first?.reasoning.hasPrefix("The answer says 1887, row 'Aldan', field 'Opened' of the document says 1889") == true, "\(verdict?.claims.first?.reasoning ?? "")")
         #expect(verdict?.claims.first?.evidence.first?.quote.hasPrefix("Aldan | 1889") == true)
+    }
+
+    @Test func `a sum that stands in no cell is borne out by its table`() {
+        let verdict = audit(auditCase(answer: "All three together are 454 metres long. All three together are 554 metres long.", documents: [bridges]))
+        #expect(verdict?.claims.map(\.verdict) == [.supported, .contradicted])
     }
 
     @Test func `large and broken tables are read within their bounds`() {

@@ -159,6 +159,13 @@ struct EvidenceIndex {
         }
     }
 
+    /// The sentences that have a part in some text of a document.
+    func sentences(over range: Range<Int>, in document: Int) -> Range<Int> {
+        func touches(_ sentence: EvidenceSentence) -> Bool { sentence.document == document && sentence.range.overlaps(range) }
+        guard let first = sentences.firstIndex(where: touches), let last = sentences.lastIndex(where: touches) else { return 0..<0 }
+        return first..<(last + 1)
+    }
+
     /// The text that neighbouring sentences of one document cover.
     func range(of window: Range<Int>) -> (document: Int, range: Range<Int>)? {
         guard let first = window.first, let last = window.last, sentences.indices.contains(first), sentences.indices.contains(last) else { return nil }

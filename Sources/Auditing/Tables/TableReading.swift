@@ -9,6 +9,10 @@ struct TableReading {
     private let plain: [Int]
     /// The rows that the claim names, in its order.
     private let named: [(row: Int, words: UInt64)]
+    /// The claim's numbers but those that say of how many rows it speaks (`the longest of the three`), and the words of these, where
+    /// they are as many as there are rows.
+    private let measures: [Measure]
+    private let allRows: UInt64
 
     private static let maximum = Tokenizer.forms("highest longest tallest largest biggest greatest heaviest deepest widest fastest most latest newest youngest dearest")
     private static let minimum = Tokenizer.forms("lowest shortest smallest lightest shallowest narrowest slowest earliest oldest fewest least cheapest")
@@ -21,6 +25,9 @@ struct TableReading {
     private static let population = FieldNames.topics(of: Tokenizer.stem(of: "population"))
     private static let ordinals = [(Tokenizer.forms("second"), 1), (Tokenizer.forms("third"), 2), (Tokenizer.forms("fourth"), 3), (Tokenizer.forms("fifth"), 4)]
     private static let of = Tokenizer.forms("of")
+    private static let among = Tokenizer.forms("of among amongst")
+    private static let the = Tokenizer.forms("the these those")
+    private static let all = Tokenizer.forms("all")
     private static let one = Tokenizer.forms("one")
     private static let sums = Tokenizer.forms("total sum combined together altogether overall")
     private static let means = Tokenizer.forms("average mean")
@@ -33,6 +40,13 @@ struct TableReading {
         self.table = table
         self.texts = texts
         plain = table.rows.indices.filter { !Self.totals.isSuperset(of: table.rows[$0].key.prefix(1)) || table.rows[$0].key.isEmpty }
+        let numbers = claim.measures.filter {
+            $0.dimension == .plain
+                && (claim.has(Self.all, before: $0.token, within: 1) || (claim.has(Self.the, before: $0.token, within: 1) && claim.has(Self.among, before: $0.token, within: 2)))
+        }
+        measures = claim.measures.filter { measure in !numbers.contains { $0.token == measure.token } }
+        let count = Double(plain.count)
+        allRows = numbers.reduce(0) { $1.value == count ? $0 | claim.bits($1) : $0 }
         var found: [(row: Int, words: UInt64)] = []
         for (row, entry) in table.rows.enumerated() where !entry.key.isEmpty {
             guard entry.key.allSatisfy({ stem in claim.text.words.contains { $0.token.stem == stem } }) else { continue }
@@ -45,12 +59,26 @@ struct TableReading {
 
     func read() -> Reading {
         guard !claim.denies else { return .foreign }
-        return extreme().or(comparison()).or(sum()).or(row()).or(count())
+        return extreme().or(comparison()).or(sum()).or(row()).or(name()).or(count())
     }
 
     private func row() -> Reading {
         guard named.count == 1, let (row, words) = named.first else { return .foreign }
         return RecordReading(claim: claim, table: table, row: table.rows[row], text: texts[table.rows[row].document], subject: words, isOneOfMany: true).read()
+    }
+
+    /// `Corvo was designed by Edwin Pascoe`, whose name stands there in another row.
+    private func name() -> Reading {
+        guard named.count == 1, let (row, words) = named.first else { return .foreign }
+        let bindings = claim.bindings(table, without: words)
+        guard let binding = claim.column(bindings, where: { column in plain.allSatisfy { table.rows[$0].values[column] == nil } }) else { return .foreign }
+        func stems(_ row: Int) -> [UInt32] { tokens(row, binding.column).filter { !$0.isStop }.map(\.stem) }
+        func isSaid(_ stems: [UInt32]) -> Bool { !stems.isEmpty && stems.allSatisfy { claim.bits(of: [$0]) & ~(words | binding.words | header) != 0 } }
+        let own = stems(row)
+        if isSaid(own) { return reading(true, words | binding.words | claim.bits(of: own), said: range(claim.bits(of: own)), found: text(row, binding.column), column: binding.column, row: row) }
+        guard !own.isEmpty, let other = plain.first(where: { isSaid(stems($0)) }), Set(own).isDisjoint(with: stems(other)) else { return .foreign }
+        let said = claim.bits(of: stems(other))
+        return reading(false, words | binding.words | said, said: range(said), found: "\(text(row, binding.column)) for \(name(row))", column: binding.column, row: row)
     }
 
     // MARK: Columns
@@ -96,7 +124,7 @@ struct TableReading {
 
     /// - Parameter row: what is shown for it.
     private func reading(_ agrees: Bool?, _ words: UInt64, said: Range<Int>, found: String, column: Int, row: Int) -> Reading {
-        let words = words | header
+        let words = words | header | allRows
         guard let agrees, agrees || claim.isWhole(words) else { return .open }
         return .found(
             TableFinding(
@@ -131,13 +159,13 @@ struct TableReading {
         if named.count == 1 {
             let isRight = tied.contains { plain[$0] == named[0].row }
             guard isRight || tied.count == 1 else { return .open }
-            if isRight, let measure = claim.measures.first, measure.isComparable(to: values[order[place]]), measure.admits(values[order[place]]) == false {
+            if isRight, let measure = measures.first, measure.isComparable(to: values[order[place]]), measure.admits(values[order[place]]) == false {
                 return reading(false, words | named[0].words | claim.bits(measure), said: measure.range, found: found, column: binding.column, row: row)
             }
-            let number = isRight ? claim.measures.filter { $0.isComparable(to: values[order[place]]) }.reduce(0) { $0 | claim.bits($1) } : 0
+            let number = isRight ? measures.filter { $0.isComparable(to: values[order[place]]) }.reduce(0) { $0 | claim.bits($1) } : 0
             return reading(isRight, words | named[0].words | number, said: range(named[0].words), found: found, column: binding.column, row: row)
         }
-        guard named.isEmpty, claim.measures.count == 1, let measure = claim.measures.first, measure.isComparable(to: values[order[place]]) else { return .open }
+        guard named.isEmpty, measures.count == 1, let measure = measures.first, measure.isComparable(to: values[order[place]]) else { return .open }
         return reading(measure.admits(values[order[place]]), words | claim.bits(measure), said: measure.range, found: found, column: binding.column, row: row)
     }
 
@@ -155,7 +183,7 @@ struct TableReading {
         else { return .open }
         let found = "\(text(named[0].row, binding.column)) for \(name(named[0].row)) and \(text(named[1].row, binding.column)) for \(name(named[1].row))"
         var words = names | binding.words | comparatives | claim.bits(in: Self.difference)
-        let measure = claim.measures.first { $0.token < than ?? .max }
+        let measure = measures.first { $0.token < than ?? .max }
         var distance = abs(first.value - second.value)
         var agrees: Bool?
         if let than {
@@ -181,7 +209,7 @@ struct TableReading {
         let isMean = claim.has(Self.means, in: 0..<claim.tokens.count)
         guard isMean || claim.has(Self.sums, in: 0..<claim.tokens.count), named.count != 1 else { return .foreign }
         let names = named.reduce(0) { $0 | $1.words }
-        guard table.isWhole || !named.isEmpty, claim.measures.count == 1, let measure = claim.measures.first, let binding = column(without: names), !isDate(binding.column), let values = values(binding.column), let first = values.first,
+        guard table.isWhole || !named.isEmpty, measures.count == 1, let measure = measures.first, let binding = column(without: names), !isDate(binding.column), let values = values(binding.column), let first = values.first,
             measure.isComparable(to: first), values.allSatisfy({ $0.unit == first.unit })
         else { return .open }
         let rows = named.isEmpty ? plain : named.map(\.row)
