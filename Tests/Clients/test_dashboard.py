@@ -2,11 +2,11 @@
 
 Every test ends with a look at the console: nothing red, no script of others ran, no request went elsewhere."""
 
-import httpx
 import json
 import os
-import pytest
 import signal
+from urllib.parse import urlparse
+
 import httpx
 import pytest
 
