@@ -234,7 +234,7 @@ package struct EmbeddedEngine: Sendable {
         spend(match.work)
         let tables = self.tables ?? TableReader(parser.tables, in: index.texts)
         self.tables = tables
-        let field = tables.finding(for: text)
+        let (field, held) = tables.finding(for: text)
         spend(parser.cells * 16)
         guard let window = window(of: match, field), let (place, range) = index.range(of: window.sentences) else {
             let features = ClaimFeatures(without: match)
@@ -243,15 +243,15 @@ package struct EmbeddedEngine: Sendable {
             verdicts.append(verdict)
             return
         }
-        let features = ClaimFeatures(match, window, in: index, field)
+        let features = ClaimFeatures(match, window, in: index, field, held)
         spend(range.count * 2 + match.hits.count * 16 + text.tokens.count * (64 + min(400, index.tokens(of: window.sentences).count)))
         let probability = Classifier.probability(features)
         let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
-        let read = field?.agrees == true ? field?.words ?? 0 : 0
+        let read = held | (field?.agrees == true ? field?.words ?? 0 : 0)
         // What a field says otherwise is shown where it stands.
         let shown = field.map { ($0.document, $0.evidence) } ?? (place, range)
         let evidence = quote(shown.0, shown.1, missing.filter { read >> UInt64($0) & 1 == 0 }.prefix(12).map { answer.text(text.words[$0].token.range) })
-        var verdict = judge(claim, features, probability, evidence, field)
+        var verdict = judge(claim, features, probability, evidence, field, isTable: tables.hold(range, in: place))
         verdict.features = features.values
         verdicts.append(verdict)
     }
@@ -273,7 +273,10 @@ package struct EmbeddedEngine: Sendable {
 
     // MARK: Judgement
 
-    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote, _ field: TableFinding?) -> ClaimVerdict {
+    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote, _ field: TableFinding?, isTable: Bool) -> ClaimVerdict {
+        var features = features
+        // Cells deny nothing: that one does not say the claim's `not` is no contradiction.
+        if isTable { features.mismatches.removeAll { $0.kind == .negation } }
         let name = Self.name(of: quote, among: auditCase.documents.count)
         let mismatches = features.mismatches.sorted { $0.rank != $1.rank ? $0.rank < $1.rank : $0.strength > $1.strength }
         if Classifier.isContradiction(features, probability: probability) {

@@ -26,7 +26,7 @@ private func finding(_ claim: String, _ documents: [String]) -> TableFinding? {
     }
     let bytes = Array(claim.utf8)
     let text = ClaimText(bytes, 0..<bytes.count, wordLimit: 64, readsAsEnglish: true, index: index)
-    return TableReader(parser.tables, in: index.texts).finding(for: text)
+    return TableReader(parser.tables, in: index.texts).finding(for: text).finding
 }
 
 private let stations = """
@@ -47,6 +47,10 @@ private let bridges = """
     | Brenn | 210 | 1902 | Edwin Pascoe | Halm Council |
     | Corvo | 96 | 1954 | Mara Lind | Nordwind |
     """
+
+private let currencies = "| Country | Currency |\n|---|---|\n| France | Euro |\n| Germany | Euro |\n| Poland | Zloty |\n| Sweden | Krona |"
+
+private let products = #"[{"sku":"K-1","product":"Kettle","rating":4.6},{"sku":"T-2","product":"Toaster","rating":4.1},{"sku":"M-3","product":"Mixer","rating":4.8}]"#
 
 private let person = "Title: Ada Brook\nBorn: 14 March 1821; Harlow, England\nDied: 3 June 1852 (aged 31); London\nOccupation: painter; engraver; teacher\nChildren: 3\nYears active: 1840–1850\nMarried: 9 May 1845"
 
@@ -148,6 +152,8 @@ struct TableTests {
         Row(claim: "The Brenn bridge is the longest of the three.", agrees: true), Row(claim: "Of all three bridges the longest is Brenn.", agrees: true),
         Row(claim: "The Corvo bridge is the longest of the three.", agrees: false, found: "Brenn (210)"), Row(claim: "The Brenn bridge is the longest of the four.", agrees: true),
         Row(claim: "All three together are 454 metres long.", agrees: true), Row(claim: "All three together are 554 metres long.", agrees: false),
+        Row(claim: "The bridge with the largest length is Brenn.", agrees: true), Row(claim: "Two of the three bridges are of Nordwind.", agrees: true),
+        Row(claim: "There are three bridges in the list.", agrees: true), Row(claim: "There are four bridges in the list.", agrees: false),
         // Nothing that a cell tells, or not of that row: a name that no row has, another deed, both names, a denial.
         Row(claim: "The Corvo bridge was designed by Ada Brook."), Row(claim: "The Corvo bridge was painted by Edwin Pascoe."), Row(claim: "The Corvo bridge was designed by friends of Edwin Pascoe."),
         Row(claim: "The Corvo bridge was not designed by Edwin Pascoe."), Row(claim: "The Corvo bridge was designed after Edwin Pascoe's drawings were lost."),
@@ -200,6 +206,18 @@ struct TableTests {
         #expect(verdict?.claims.map(\.verdict) == [.contradicted])
         #expect(verdict?.claims.first?.reasoning.hasPrefix("The answer says 1887, row 'Aldan', field 'Opened' of the document says 1889") == true, "\(verdict?.claims.first?.reasoning ?? "")")
         #expect(verdict?.claims.first?.evidence.first?.quote.hasPrefix("Aldan | 1889") == true)
+    }
+
+    /// True all of them, in words that no reading of one cell covers: numbers of the row that is named, how many rows there are, a denial.
+    @Test(arguments: [
+        ("City have 16 points from 10 games.", "Team,Played,Won,Lost,Points\nRovers,10,7,1,23\nUnited,10,6,1,21\nCity,10,5,4,16", .supported),
+        ("Two of the four countries have the euro.", currencies, .supported),
+        ("Poland and Sweden do not use the euro.", currencies, .unsupported),
+        ("Of the three products, the mixer has the highest rating.", products, .supported),
+        ("The toaster has a rating of 4.1.", products, .supported),
+    ] as [(String, String, ClaimOutcome)]) func `no table contradicts what is true of it`(_ claim: String, _ table: String, _ outcome: ClaimOutcome) {
+        let verdict = audit(auditCase(answer: claim, documents: [table]))
+        #expect(verdict?.claims.map(\.verdict) == [outcome], "\(claim): \(verdict?.claims.first?.reasoning ?? "")")
     }
 
     @Test func `a sum that stands in no cell is borne out by its table`() {

@@ -46,7 +46,7 @@ struct ClaimFeatures {
     private(set) var coverage = 0.0
     private(set) var coverageOfRest = 0.0
     private(set) var values = [Double](repeating: 0, count: Name.allCases.count)
-    private(set) var mismatches: [Mismatch] = []
+    var mismatches: [Mismatch] = []
 
     subscript(name: Name) -> Double {
         get { values[name.rawValue] }
@@ -72,8 +72,10 @@ struct ClaimFeatures {
         self[.nameAbsent] = min(3, Double(match.claim.words.count { $0.isName && !$0.token.isNumber }))
     }
 
-    /// - Parameter field: what a table of the documents says to it.
-    init(_ match: ClaimMatch, _ window: EvidenceWindow, in index: EvidenceIndex, _ field: TableFinding?) {
+    /// - Parameters:
+    ///   - field: what a table of the documents says to it.
+    ///   - held: bits of words that tables hold in any case.
+    init(_ match: ClaimMatch, _ window: EvidenceWindow, in index: EvidenceIndex, _ field: TableFinding?, _ held: UInt64) {
         let claim = match.claim
         let total = max(1e-9, claim.totalWeight)
         let alignment = Alignment(match, window.sentences, in: index)
@@ -87,7 +89,7 @@ struct ClaimFeatures {
         }
         // What the title says holds for the whole document; what a table bears out is said, in whatever words.
         let titled = match.titles[index.sentences[window.sentences.lowerBound].document]
-        let read = field?.agrees == true ? field?.words ?? 0 : 0
+        let read = held | (field?.agrees == true ? field?.words ?? 0 : 0)
         here |= read
         let covered = match.score(exact: here | titled, akin: hereAkin)
         let coveredAnywhere = match.score(exact: match.exact | read, akin: match.akin)

@@ -83,16 +83,18 @@ struct Table {
         return true
     }
 
-    /// Finds what names the rows: the first column whose cells begin with letters and differ; in a record the field for its name.
+    /// Finds what names the rows: the first column whose cells begin with letters and differ, one without digits before others (`K-100`
+    /// stands for what another column calls a kettle); in a record the field for its name.
     mutating func nameRows(in texts: [[UInt8]]) {
         let names = columns.indices.filter { columns[$0].topics & FieldNames.name != 0 && columns[$0].words.count == 1 }
         if rows.count == 1 {
             keyColumn = names.first
         } else {
-            keyColumn = (names + columns.indices.prefix(4)).first { column in
+            let keys = (names + columns.indices.prefix(4)).filter { column in
                 let cells = rows.map { texts[$0.document][$0.cells[column]] }
                 return cells.allSatisfy { $0.first.map { ASCII.isLetter($0) || $0 >= 0x80 } ?? false } && Set(cells.map(Array.init)).count == cells.count
             }
+            keyColumn = keys.first { column in !rows.contains { texts[$0.document][$0.cells[column]].contains(where: ASCII.isDigit) } } ?? keys.first
         }
         guard let keyColumn else { return }
         for row in rows.indices {

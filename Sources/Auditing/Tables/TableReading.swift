@@ -33,19 +33,20 @@ struct TableReading {
     private static let means = Tokenizer.forms("average mean")
     private static let difference = Tokenizer.forms("difference gap")
     private static let totals = Set(["total", "sum", "average", "mean", "all"].map { Tokenizer.stem(of: $0) })
-    private static let rowWords = Tokenizer.forms("row rows entry entries item items record records lists listed contains there table of are")
+    private static let rowWords = Tokenizer.forms("row rows entry entries item items record records list lists listed contains there table of are")
 
     init(claim: FieldClaim, table: Table, texts: [[UInt8]]) {
         self.claim = claim
         self.table = table
         self.texts = texts
         plain = table.rows.indices.filter { !Self.totals.isSuperset(of: table.rows[$0].key.prefix(1)) || table.rows[$0].key.isEmpty }
+        let count = Double(plain.count)
         let numbers = claim.measures.filter {
             $0.dimension == .plain
-                && (claim.has(Self.all, before: $0.token, within: 1) || (claim.has(Self.the, before: $0.token, within: 1) && claim.has(Self.among, before: $0.token, within: 2)))
+                && (claim.has(Self.all, before: $0.token, within: 1)
+                    || (claim.has(Self.the, before: $0.token, within: 1) && ($0.value == count || claim.has(Self.among, before: $0.token, within: 2))))
         }
         measures = claim.measures.filter { measure in !numbers.contains { $0.token == measure.token } }
-        let count = Double(plain.count)
         allRows = numbers.reduce(0) { $1.value == count ? $0 | claim.bits($1) : $0 }
         var found: [(row: Int, words: UInt64)] = []
         for (row, entry) in table.rows.enumerated() where !entry.key.isEmpty {
@@ -60,6 +61,14 @@ struct TableReading {
     func read() -> Reading {
         guard !claim.denies else { return .foreign }
         return extreme().or(comparison()).or(sum()).or(row()).or(name()).or(count())
+    }
+
+    /// The words of the claim's numbers that stand in a row which it names, whatever they are said of, or say how many rows there are.
+    var held: UInt64 {
+        measures.reduce(table.isWhole ? allRows : 0) { bits, measure in
+            let isHeld = named.contains { name in table.rows[name.row].values.contains { $0.map { measure.isComparable(to: $0.measure) && measure.admits($0.measure) == true } ?? false } }
+            return isHeld ? bits | claim.bits(measure.token..<(measure.token + 1)) : bits
+        }
     }
 
     private func row() -> Reading {
@@ -110,6 +119,12 @@ struct TableReading {
         return columns.count == 1 ? FieldClaim.Binding(column: columns[0], words: 0, score: 0) : nil
     }
 
+    /// The same where some words tell of how much rather than of what: they count only where no other names a column (`the largest
+    /// population`, `the largest country`).
+    private func column(besides degree: UInt64, without used: UInt64) -> FieldClaim.Binding? {
+        claim.bindings(table, without: used | degree).isEmpty ? column(without: used) : column(without: used | degree)
+    }
+
     /// The direction that one of its words gives, turned for ages.
     private func rises(_ up: HashSet, _ down: HashSet, _ column: Int) -> Bool {
         let rises = claim.has(up, in: 0..<claim.tokens.count)
@@ -145,7 +160,7 @@ struct TableReading {
             claim.has(Self.maximum, in: 0..<claim.tokens.count) != claim.has(Self.minimum, in: 0..<claim.tokens.count)
         else { return .foreign }
         let superlative = claim.bits(in: Self.maximum) | claim.bits(in: Self.minimum)
-        guard !(claim.has(Self.one, before: place, within: 4) && claim.has(Self.of, before: place, within: 3)), table.rows.count < Table.rowLimit, let binding = column(without: 0), let values = values(binding.column)
+        guard !(claim.has(Self.one, before: place, within: 4) && claim.has(Self.of, before: place, within: 3)), table.rows.count < Table.rowLimit, let binding = column(besides: superlative, without: 0), let values = values(binding.column)
         else { return .open }
         let rank = Self.ordinals.first { claim.has($0.0, before: place, within: 1) }
         let rises = rises(Self.maximum, Self.minimum, binding.column)
@@ -178,7 +193,7 @@ struct TableReading {
         guard named.count == 2, than != nil || isDifference else { return .foreign }
         let comparatives = claim.bits(in: Self.greater) | claim.bits(in: Self.smaller)
         let names = named[0].words | named[1].words
-        guard named[0].words & named[1].words == 0, let binding = column(without: names), let first = value(named[0].row, binding.column), let second = value(named[1].row, binding.column),
+        guard named[0].words & named[1].words == 0, let binding = column(besides: comparatives, without: names), let first = value(named[0].row, binding.column), let second = value(named[1].row, binding.column),
             first.dimension == second.dimension
         else { return .open }
         let found = "\(text(named[0].row, binding.column)) for \(name(named[0].row)) and \(text(named[1].row, binding.column)) for \(name(named[1].row))"
@@ -228,11 +243,11 @@ struct TableReading {
     private func count() -> Reading {
         guard let keyColumn = table.keyColumn, named.isEmpty, let said = claim.count else { return .foreign }
         let number = claim.bits(said.place..<(said.place + 1))
-        let near = span(said.place + 1, min(claim.tokens.count, said.place + 4))
+        let near = span(said.place + 1, min(claim.tokens.count, said.place + 5))
         guard header & claim.bits(near) != 0 || claim.has(Self.rowWords, in: near) && header == 0 else { return .foreign }
         guard table.isWhole else { return .open }
-        let words = number | header | claim.bits(in: Self.rowWords)
-        let others = claim.measures.filter { $0.token != said.place }
+        let words = number | header | allRows | claim.bits(in: Self.rowWords)
+        let others = measures.filter { $0.token != said.place }
         guard others.count + claim.dates.count <= 1 else { return .open }
         var matching: [Int]?
         var used: UInt64 = 0
