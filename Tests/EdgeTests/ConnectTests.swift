@@ -101,17 +101,23 @@ extension Exchanges {
 
         // MARK: Idle connections
 
+        /// A client, and the idle connection that its first request has left.
+        private func idle(_ world: World) throws -> (Peer, Peer) {
+            let client = try world.connect()
+            client.say(post)
+            let upstream = try world.upstream(0)
+            world.wait("the request") { upstream.ends(with: "{}") }
+            upstream.say(ok)
+            world.wait("an idle connection") { client.ends(with: "ok") && world.proxy.targets[0].pointee.idle.count == 1 }
+            client.forget()
+            upstream.forget()
+            return (client, upstream)
+        }
+
         /// An end, or bytes that nobody asked for, told in the same turn as the next request and behind it.
         @Test(arguments: ["end", "reset", "bytes", "bytes and end"]) func `an idle connection with something to read is not used`(_ what: String) throws {
             let world = try World()
-            let client = try world.connect()
-            client.say(post)
-            let first = try world.upstream(0)
-            world.wait("the request") { first.ends(with: "{}") }
-            first.say(ok)
-            world.wait("an idle connection") { client.ends(with: "ok") && world.proxy.targets[0].pointee.idle.count == 1 }
-            client.forget()
-            first.forget()
+            let (client, first) = try idle(world)
             client.say(post)
             if what.hasPrefix("bytes") { first.say("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n") }
             if what.hasSuffix("end") { first.finish() }
@@ -128,13 +134,7 @@ extension Exchanges {
         /// Only the write tells that the connection is gone: nothing of the request was sent, so that it is not a repetition.
         @Test(arguments: [2, 20_000]) func `a POST that an idle connection takes nothing of goes over a new one`(_ size: Int) throws {
             let world = try World()
-            let client = try world.connect()
-            client.say(post)
-            let first = try world.upstream(0)
-            world.wait("the request") { first.ends(with: "{}") }
-            first.say(ok)
-            world.wait("an idle connection") { client.ends(with: "ok") && world.proxy.targets[0].pointee.idle.count == 1 }
-            client.forget()
+            let (client, first) = try idle(world)
             let body = String(repeating: "x", count: size)
             client.say(head("POST /a HTTP/1.1", "Host: x", "Content-Length: \(size)") + body)
             _ = client.pump()
