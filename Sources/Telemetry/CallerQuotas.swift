@@ -7,6 +7,7 @@
 // Entries are taken and never given back: room for three times the keys of a full key file. Leaves to others: what the second
 // cell means and how it moves (the edge's TokenBucket).
 
+import Glibc
 import Synchronization
 
 package struct CallerQuotas: @unchecked Sendable {  // only atomics are behind the pointer
@@ -46,9 +47,9 @@ package struct CallerQuotas: @unchecked Sendable {  // only atomics are behind t
     }
 
     private static func zeroes(_ count: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        let cells = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: count)
-        for cell in 0..<count { (cells + cell).initialize(to: Atomic(0)) }
-        return cells
+        // Pages of a whole table that nobody touches are never made.
+        guard let memory = calloc(count, MemoryLayout<UInt64>.stride) else { fatalError("no memory") }
+        return memory.assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
     package struct Entry: @unchecked Sendable {
@@ -60,7 +61,8 @@ package struct CallerQuotas: @unchecked Sendable {  // only atomics are behind t
 
         /// Tells how many requests are under way in this edge, and answers with how many are in all. Of two edges that tell of one
         /// more at the same time, one at least hears of both.
-        package func exchange(streams: Int) -> Int {
+        @discardableResult
+        package func tell(streams: Int) -> Int {
             (cells + 2 + edge).pointee.store(UInt64(streams), ordering: .sequentiallyConsistent)
             var sum: UInt64 = 0
             for other in 0..<Place.edgeCount { sum &+= (cells + 2 + other).pointee.load(ordering: .sequentiallyConsistent) }

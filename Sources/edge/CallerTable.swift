@@ -66,7 +66,7 @@ struct CallerTable: ~Copyable {
     mutating func admit(_ caller: Int, _ now: UInt64) -> Admission {
         let place = callers.baseAddress.unsafelyUnwrapped + caller
         place.pointee.streams += 1
-        if let limit = place.pointee.streamLimit, place.pointee.quota.exchange(streams: place.pointee.streams) > limit {
+        if let limit = place.pointee.streamLimit, place.pointee.quota.tell(streams: place.pointee.streams) > limit {
             release(caller)
             return .tooManyStreams
         }
@@ -81,7 +81,7 @@ struct CallerTable: ~Copyable {
         let place = callers.baseAddress.unsafelyUnwrapped + caller
         place.pointee.streams -= 1
         // A revoked key may be a new caller's by now.
-        if place.pointee.streamLimit != nil, !place.pointee.isRevoked { _ = place.pointee.quota.exchange(streams: place.pointee.streams) }
+        if place.pointee.streamLimit != nil, !place.pointee.isRevoked { place.pointee.quota.tell(streams: place.pointee.streams) }
         giveBack(caller)
     }
 
@@ -123,7 +123,7 @@ struct CallerTable: ~Copyable {
             }
         }
         // Where streams were not counted before, or by a predecessor.
-        for number in live { _ = callers[number].quota.exchange(streams: callers[number].streams) }
+        for number in live { callers[number].quota.tell(streams: callers[number].streams) }
         for number in numbers.values {
             callers[number].isRevoked = true
             giveBack(number)

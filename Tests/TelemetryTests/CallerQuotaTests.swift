@@ -26,10 +26,10 @@ import Testing
 @Test func `requests under way are counted over all edges, and those of a dead edge until its successor tells`() throws {
     let (first, second) = try mappings()
     let (here, there) = (try first.openQuotas(of: 0).entry(of: 7), try second.openQuotas(of: 15).entry(of: 7))
-    #expect(here.exchange(streams: 3) == 3)
-    #expect(there.exchange(streams: 2) == 5)
-    #expect(here.exchange(streams: 4) == 6)
+    #expect(here.tell(streams: 3) == 3)
+    #expect(there.tell(streams: 2) == 5)
+    #expect(here.tell(streams: 4) == 6)
     let successor = try second.openQuotas(of: 0).entry(of: 7)
-    #expect(successor.exchange(streams: 0) == 2)
-    #expect(there.exchange(streams: 0) == 0)
+    #expect(successor.tell(streams: 0) == 2)
+    #expect(there.tell(streams: 0) == 0)
 }
