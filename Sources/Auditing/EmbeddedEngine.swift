@@ -243,15 +243,18 @@ package struct EmbeddedEngine: Sendable {
             verdicts.append(verdict)
             return
         }
-        let features = ClaimFeatures(match, window, in: index, field, held)
+        // What a table bears out is said, in whatever words.
+        let read = held | (field?.agrees == true ? field?.words ?? 0 : 0)
+        var features = ClaimFeatures(match, window, in: index, field, read: read)
+        // Cells deny nothing: that one does not say the claim's `not` is no contradiction.
+        if features.mismatches.contains(where: { $0.kind == .negation }), tables.hold(range, in: place) { features.mismatches.removeAll { $0.kind == .negation } }
         spend(range.count * 2 + match.hits.count * 16 + text.tokens.count * (64 + min(400, index.tokens(of: window.sentences).count)))
         let probability = Classifier.probability(features)
         let missing = text.words.indices.filter { (window.exact | window.akin) >> UInt64($0) & 1 == 0 }
-        let read = held | (field?.agrees == true ? field?.words ?? 0 : 0)
         // What a field says otherwise is shown where it stands.
         let shown = field.map { ($0.document, $0.evidence) } ?? (place, range)
         let evidence = quote(shown.0, shown.1, missing.filter { read >> UInt64($0) & 1 == 0 }.prefix(12).map { answer.text(text.words[$0].token.range) })
-        var verdict = judge(claim, features, probability, evidence, field, isTable: tables.hold(range, in: place))
+        var verdict = judge(claim, features, probability, evidence, field)
         verdict.features = features.values
         verdicts.append(verdict)
     }
@@ -273,10 +276,7 @@ package struct EmbeddedEngine: Sendable {
 
     // MARK: Judgement
 
-    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote, _ field: TableFinding?, isTable: Bool) -> ClaimVerdict {
-        var features = features
-        // Cells deny nothing: that one does not say the claim's `not` is no contradiction.
-        if isTable { features.mismatches.removeAll { $0.kind == .negation } }
+    private func judge(_ claim: Claim, _ features: ClaimFeatures, _ probability: Double, _ quote: EvidenceQuote, _ field: TableFinding?) -> ClaimVerdict {
         let name = Self.name(of: quote, among: auditCase.documents.count)
         let mismatches = features.mismatches.sorted { $0.rank != $1.rank ? $0.rank < $1.rank : $0.strength > $1.strength }
         if Classifier.isContradiction(features, probability: probability) {

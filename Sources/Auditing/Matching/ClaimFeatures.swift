@@ -74,8 +74,8 @@ struct ClaimFeatures {
 
     /// - Parameters:
     ///   - field: what a table of the documents says to it.
-    ///   - held: bits of words that tables hold in any case.
-    init(_ match: ClaimMatch, _ window: EvidenceWindow, in index: EvidenceIndex, _ field: TableFinding?, _ held: UInt64) {
+    ///   - read: bits of words that tables bear out.
+    init(_ match: ClaimMatch, _ window: EvidenceWindow, in index: EvidenceIndex, _ field: TableFinding?, read: UInt64) {
         let claim = match.claim
         let total = max(1e-9, claim.totalWeight)
         let alignment = Alignment(match, window.sentences, in: index)
@@ -87,9 +87,8 @@ struct ClaimFeatures {
             let bit = UInt64(1) << UInt64(claim.wordOf[place])
             if alignment.wordAt[alignment.partner[place]] == claim.wordOf[place] { here |= bit } else { hereAkin |= bit }
         }
-        // What the title says holds for the whole document; what a table bears out is said, in whatever words.
+        // What the title says holds for the whole document.
         let titled = match.titles[index.sentences[window.sentences.lowerBound].document]
-        let read = held | (field?.agrees == true ? field?.words ?? 0 : 0)
         here |= read
         let covered = match.score(exact: here | titled, akin: hereAkin)
         let coveredAnywhere = match.score(exact: match.exact | read, akin: match.akin)
