@@ -27,19 +27,20 @@ from grpc_tools import protoc
 PROTO = Path(__file__).resolve().parents[2] / "proto"
 
 
-def generate():
-    """The modules of audit.proto, made where nobody has to keep them."""
-    folder = tempfile.mkdtemp(prefix="truthtable-engine-")
-    well_known = importlib.resources.files("grpc_tools") / "_proto"
-    arguments = ["protoc", f"-I{PROTO}", f"-I{well_known}", f"--python_out={folder}", f"--grpc_python_out={folder}", "truthtable/audit/v1/audit.proto"]
-    if protoc.main(arguments) != 0:
-        sys.exit("engine: audit.proto could not be compiled")
-    sys.path.insert(0, folder)
+def generated():
+    """The modules of audit.proto, made in a folder that is gone once they are imported."""
+    with tempfile.TemporaryDirectory(prefix="truthtable-engine-") as folder:
+        well_known = importlib.resources.files("grpc_tools") / "_proto"
+        arguments = ["protoc", f"-I{PROTO}", f"-I{well_known}", f"--python_out={folder}", f"--grpc_python_out={folder}", "truthtable/audit/v1/audit.proto"]
+        if protoc.main(arguments) != 0:
+            sys.exit("engine: audit.proto could not be compiled")
+        sys.path.insert(0, folder)
+        from truthtable.audit.v1 import audit_pb2, audit_pb2_grpc
+        sys.path.remove(folder)
+    return audit_pb2, audit_pb2_grpc
 
 
-generate()
-from truthtable.audit.v1 import audit_pb2 as pb  # noqa: E402
-from truthtable.audit.v1 import audit_pb2_grpc  # noqa: E402
+pb, audit_pb2_grpc = generated()
 
 NAME, VERSION = "example", "1"
 
