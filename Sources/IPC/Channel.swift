@@ -78,9 +78,10 @@ package struct Channel: ~Copyable {
         return conclude(outbox.send(to: descriptor.number), in: loop)
     }
 
-    /// Writes the first `limit` bytes of whole frames that the caller keeps; only while nothing waits in the outbox.
-    package mutating func flush(_ frames: inout BlockChain, upTo limit: Int, in loop: Loop) -> ChannelEnd? {
-        guard !blocked, outbox.isEmpty else { return nil }
+    /// Writes the first `limit` bytes of whole frames that the caller keeps; only while nothing waits in the outbox. `pressing`: also
+    /// when the socket was full and nobody has told yet that it is not any more.
+    package mutating func flush(_ frames: inout BlockChain, upTo limit: Int, pressing: Bool = false, in loop: Loop) -> ChannelEnd? {
+        guard !blocked || pressing, outbox.isEmpty else { return nil }
         return conclude(frames.send(to: descriptor.number, upTo: limit), in: loop)
     }
 
@@ -89,6 +90,7 @@ package struct Channel: ~Copyable {
         switch sent {
         case .all: return nil
         case .blocked:
+            guard !blocked else { return nil }
             blocked = true
             loop.modify(descriptor.number, [.readable, .writable, .peerClosed], token)
             return nil

@@ -11,7 +11,8 @@ import Telemetry
 struct CaptureOutbox: ~Copyable {
     /// Frames offered to the socket at once.
     private static let mostOffered = 128
-    /// So much is not kept to the end of the turn: it would have left the processor's cache by then.
+    /// So much is not kept to the end of the turn: it would have left the processor's cache by then, and what the socket holds is
+    /// soon read by a dispatcher that keeps up.
     private static let batchBytes = 128 << 10
 
     private let slot: ScoreboardSlot
@@ -24,6 +25,8 @@ struct CaptureOutbox: ~Copyable {
     /// Lengths of the frames that are not offered yet, oldest first.
     private var lengths: FrameLengths
     private var boundBytes = 0
+    /// What has come since the last write.
+    private var newBytes = 0
     private var sent: UInt64
     private var nextID: UInt64 = 1
     /// Why the channel has ended, until `flush` tells.
@@ -51,8 +54,9 @@ struct CaptureOutbox: ~Copyable {
         }
         nextID &+= 1
         lengths.append(frame.count)
+        newBytes += frame.count
         frames.append(frame)
-        if frames.count >= Self.batchBytes { write(in: loop) }
+        if newBytes >= Self.batchBytes { write(pressing: true, in: loop) }
     }
 
     mutating func attach(_ attach: Attach, _ descriptor: consuming Descriptor, in loop: Loop, token: Token) -> SystemError? {
@@ -92,13 +96,14 @@ struct CaptureOutbox: ~Copyable {
         return end
     }
 
-    private mutating func write(in loop: Loop) {
+    private mutating func write(pressing: Bool = false, in loop: Loop) {
+        newBytes = 0
         guard token != nil else { return }
         end = channel!.flush(in: loop)
         while end == nil, !frames.isEmpty {
             if boundBytes == 0 { offer() }
             let before = frames.count
-            end = channel!.flush(&frames, upTo: boundBytes, in: loop)
+            end = channel!.flush(&frames, upTo: boundBytes, pressing: pressing, in: loop)
             boundBytes -= before - frames.count
             if boundBytes > 0 { break }
         }

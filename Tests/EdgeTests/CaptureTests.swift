@@ -223,6 +223,22 @@ private struct Written {
         post.check()
     }
 
+    @Test func `many bytes go on as soon as a full channel was read, in the same turn`() throws {
+        let post = try Post(pool: 64 << 20)
+        try post.attach()
+        func read() -> Int {
+            while post.reader?.pump() == true {}
+            return post.reader?.captures.count ?? 0
+        }
+        while post.outbox.isEmpty { try post.capture(200_000) }
+        let received = read()
+        try post.capture(200_000)
+        #expect(received > 0 && read() > received)
+        for _ in 0..<20 where UInt64(post.reader?.captures.count ?? 0) < post.slot.value(.captured) { post.turn() }
+        #expect(UInt64(post.reader?.captures.count ?? 0) == post.slot.value(.captured) && post.reader?.error == nil)
+        post.check()
+    }
+
     @Test func `a channel that breaks in the middle of a turn is reported at its end, once`() throws {
         let post = try Post()
         try post.attach()
