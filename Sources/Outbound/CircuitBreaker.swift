@@ -73,8 +73,9 @@ package struct CircuitBreaker: Sendable {
         }
     }
 
-    /// How long calls are refused for certain; nil when the next one may be let through.
-    package func refuses(now: Instant) -> Duration? {
+    /// How long calls are refused for certain; nil when the next one may be let through. Changes nothing: but without `mutating` each
+    /// call would copy the breaker.
+    package mutating func refuses(now: Instant) -> Duration? {
         switch phase {
         case .closed: return nil
         case .open(let until): return now < until ? now.duration(to: until) : nil
@@ -147,6 +148,8 @@ package struct CircuitBreaker: Sendable {
         private var calls = InlineArray<10, UInt32>(repeating: 0)
         private var faults = InlineArray<10, UInt32>(repeating: 0)
         private var newest: UInt64 = 0
+        /// When the newest slice ends.
+        private var end: UInt64 = 0
 
         init(_ length: Duration) { sliceNanoseconds = UInt64(max(1, length.nanoseconds)) / Self.slices + 1 }
 
@@ -169,6 +172,7 @@ package struct CircuitBreaker: Sendable {
 
         /// Empties the slices that time has passed by. Time that goes back is taken as standing still.
         private mutating func advance(_ now: Instant) {
+            guard now.nanoseconds >= end else { return }
             let current = now.nanoseconds / sliceNanoseconds
             guard current > newest else { return }
             for passed in 0..<min(current - newest, Self.slices) {
@@ -177,6 +181,7 @@ package struct CircuitBreaker: Sendable {
                 faults[index] = 0
             }
             newest = current
+            end = (current &+ 1) &* sliceNanoseconds
         }
     }
 }
