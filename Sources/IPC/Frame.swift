@@ -19,8 +19,9 @@ package enum FrameError: Error, Equatable {
 }
 
 /// The header of one frame.
+@usableFromInline
 package struct FrameHeader: Equatable, Sendable {
-    package static let byteCount = 16
+    @inlinable package static var byteCount: Int { 16 }
 
     package let length: UInt32
     package let type: UInt16

@@ -38,6 +38,7 @@ package struct CellDefinition: Sendable {
 }
 
 /// Monotonic counts. A new one goes to the end of its group: the layout of the scoreboard is checked by its names.
+@usableFromInline
 package enum Counter: Int, CaseIterable, Sendable {
     // Ledger, counted by the edge: `captured` first, then what became of it.
     case captured
@@ -336,10 +337,12 @@ package enum Histogram: Int, CaseIterable, Sendable {
     package var bounds: [UInt64] { self == .overhead ? Self.fine : Self.common }
 
     /// The first bucket whose bound a time does not exceed.
+    @inline(__always)
     func bucket(for microseconds: UInt64) -> Int {
         self == .overhead ? Self.bucket(for: microseconds, in: Self.fine) : Self.bucket(for: microseconds, in: Self.common)
     }
 
+    @inline(__always)
     private static func bucket(for microseconds: UInt64, in bounds: [UInt64]) -> Int {
         var bucket = 0
         while bucket < bounds.count, microseconds > bounds[bucket] { bucket += 1 }

@@ -210,6 +210,7 @@ package struct Scoreboard: @unchecked Sendable {  // only atomics are behind the
 }
 
 /// Where cells are. Starts are constants, so that counting costs no look-up; a test holds that the parts fit.
+@usableFromInline
 enum Layout {
     static let pageBytes = 16384
     static let cellsPerPage = pageBytes / 8
@@ -221,7 +222,7 @@ enum Layout {
     static let pid = 1
     static let startedAt = 2
 
-    static let counters = 16
+    @inlinable static var counters: Int { 16 }
     static let edgeCounters = 160
     static let gauges = 224
     static let histograms = 272
@@ -230,6 +231,7 @@ enum Layout {
 
     static let rows = 512
 
+    @inlinable
     static func cell(_ counter: Counter) -> Int { counters + counter.rawValue }
 
     /// `edge` is below `Place.edgeCount`.

@@ -4,8 +4,9 @@ import Synchronization
 
 /// Counts in the place that this process holds. A call is a load and a store, no lock and no read-modify-write: so one
 /// thread only, the one that runs the loop (the type is not `Sendable` for that reason).
+@usableFromInline
 package struct ScoreboardSlot {
-    private let cells: UnsafeMutablePointer<Atomic<UInt64>>
+    @usableFromInline let cells: UnsafeMutablePointer<Atomic<UInt64>>
 
     init(cells: UnsafeMutablePointer<Atomic<UInt64>>) {
         self.cells = cells
@@ -18,6 +19,8 @@ package struct ScoreboardSlot {
         return ScoreboardSlot(cells: bytes.bindMemory(to: Atomic<UInt64>.self, capacity: Layout.cellsPerPage))
     }
 
+    /// A part of its callers, who count several things per request.
+    @inlinable
     package func add(_ counter: Counter, _ count: UInt64 = 1) {
         add(Layout.cell(counter), count)
     }
@@ -69,6 +72,7 @@ package struct ScoreboardSlot {
 
     func set(_ cell: Int, _ value: UInt64) { cells[cell].store(value, ordering: .relaxed) }
 
+    @inlinable
     func add(_ cell: Int, _ count: UInt64) {
         let value = cells[cell].load(ordering: .relaxed)
         cells[cell].store(value &+ count, ordering: .relaxed)

@@ -42,8 +42,9 @@ package struct CaptureFlags: OptionSet, Sendable {
 }
 
 /// The fixed head of a capture's payload.
+@usableFromInline
 package struct CaptureHead: Equatable, Sendable {
-    package static let byteCount = 98
+    @inlinable package static var byteCount: Int { 98 }
 
     package var flags: CaptureFlags = []
     package var status: UInt16 = 0
