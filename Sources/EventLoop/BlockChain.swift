@@ -11,6 +11,7 @@ package struct BlockChain: ~Copyable {
     /// Bytes held.
     @usableFromInline package internal(set) var count = 0
 
+    @inlinable
     package init(in pool: BlockPool) { self.pool = pool }
 
     @inlinable @inline(__always)
@@ -50,6 +51,29 @@ package struct BlockChain: ~Copyable {
         return bytes.count - left
     }
 
+    /// Appends what `write` writes: into the room behind what is there, where that is at least `wanted` bytes, else into a new block.
+    /// It says how many bytes it wrote, and so does this; nothing is appended where it says 0, or the pool has no room.
+    @inlinable @inline(__always)
+    package mutating func appendInPlace(_ wanted: Int, _ write: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+        var tail = last
+        if let block = tail, BlockPool.payloadBytes - Int(block.pointee.end) < wanted { tail = nil }
+        guard let block = tail ?? pool.take() else { return 0 }
+        let end = Int(block.pointee.end)
+        let room = UnsafeMutableRawBufferPointer(start: block.payload + end, count: BlockPool.payloadBytes - end)
+        let written = max(0, min(write(room), room.count))
+        if tail == nil {
+            guard written > 0 else {
+                pool.give(block)  // an empty piece would be sent for nothing
+                return 0
+            }
+            if let last { last.pointee.next = block } else { first = block }
+            last = block
+        }
+        block.pointee.end &+= UInt32(truncatingIfNeeded: written)
+        count += written
+        return written
+    }
+
     /// Appends all of `bytes` or nothing.
     package mutating func appendAll(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let before = count
@@ -60,8 +84,19 @@ package struct BlockChain: ~Copyable {
         return true
     }
 
+    /// Appends a copy of all that `other` holds, or nothing.
+    package mutating func appendAll(_ other: borrowing BlockChain) -> Bool {
+        let before = count
+        other.forEachPiece { _ = append($0) }
+        guard count - before == other.count else {
+            truncate(to: before)
+            return false
+        }
+        return true
+    }
+
     /// Moves all of `other`, of the same pool, to the end without copying.
-    package mutating func append(_ other: consuming BlockChain) {
+    package mutating func takeAll(_ other: inout BlockChain) {
         assert(other.pool.state == pool.state, "its blocks would go back to this pool, and both would miscount")
         guard let head = other.first else { return }
         if let last { last.pointee.next = head } else { first = head }
@@ -112,21 +147,28 @@ package struct BlockChain: ~Copyable {
             if first == nil { last = nil }
             pool.give(block)
         }
-        if count == 0 { removeAll() }
     }
 
+    @inlinable @inline(__always)
     package mutating func removeAll() {
-        var block = first
-        while let current = block {
-            block = current.pointee.next
-            pool.give(current)
-        }
+        guard first != nil else { return }
+        giveBlocks()
         first = nil
         last = nil
         count = 0
     }
 
+    @usableFromInline
+    func giveBlocks() {
+        var block = first
+        while let current = block {
+            block = current.pointee.next
+            pool.give(current)
+        }
+    }
+
     /// The first `length` bytes, which must lie in the first block: for headers that are filled in last.
+    @inlinable @inline(__always)
     package func withHead<R>(_ length: Int, _ body: (UnsafeMutableRawBufferPointer) -> R) -> R? {
         guard let first, Int(first.pointee.end - first.pointee.start) >= length else { return nil }
         return body(UnsafeMutableRawBufferPointer(start: first.payload + Int(first.pointee.start), count: length))
@@ -185,9 +227,16 @@ package struct BlockChain: ~Copyable {
     package mutating func send(to descriptor: Int32, upTo limit: Int = .max) -> Sent {
         var left = min(limit, count)
         while left > 0 {
-            let (used, offered) = gather(upTo: left, atMost: BlockPool.piecesPerCall)
-            // One block, the common case, needs no vector.
-            let sent = used == 1 ? cl_send(descriptor, pool.pieces[0].iov_base, offered) : cl_send_vector(descriptor, pool.pieces, Int32(used))
+            let offered: Int
+            let sent: Int
+            if let first, Int(first.pointee.end - first.pointee.start) >= left {  // the common case needs no vector
+                offered = left
+                sent = cl_send(descriptor, first.payload + Int(first.pointee.start), left)
+            } else {
+                let used: Int
+                (used, offered) = gather(upTo: left, atMost: BlockPool.piecesPerCall)
+                sent = cl_send_vector(descriptor, pool.pieces, Int32(used))
+            }
             guard sent >= 0 else {
                 let code = Int32(truncatingIfNeeded: -sent)
                 return code == EAGAIN ? .blocked : .broken(code)
@@ -224,11 +273,8 @@ package struct BlockChain: ~Copyable {
         return (isEmpty ? .all : .blocked, true)
     }
 
+    @inlinable
     deinit {
-        var block = first
-        while let current = block {
-            block = current.pointee.next
-            pool.give(current)
-        }
+        if first != nil { giveBlocks() }
     }
 }

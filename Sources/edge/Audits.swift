@@ -93,7 +93,8 @@ extension Proxy {
     mutating func submit(_ index: Int) {
         let client = clients.at(index)
         let wait = client.pointee.exchange.submissionWait
-        guard let frame = client.pointee.exchange.capture.finish(id: 0, pool: capturePool) else {
+        var frame = BlockChain(in: capturePool)
+        guard client.pointee.exchange.capture.finish(id: 0, to: &frame) != nil else {
             return answerUnavailable(index, "worker pool queue is full")  // no room for its copy
         }
         let bytes = [UInt8](unsafeUninitializedCapacity: frame.count) { room, count in

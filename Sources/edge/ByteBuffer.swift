@@ -31,6 +31,7 @@ struct ByteBuffer: ~Copyable {
     }
 
     mutating func removeAll() {
+        guard start != nil else { return }
         free(start)
         start = nil
         capacity = 0

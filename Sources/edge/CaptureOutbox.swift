@@ -16,7 +16,6 @@ struct CaptureOutbox: ~Copyable {
     private static let batchBytes = 128 << 10
 
     private let slot: ScoreboardSlot
-    private let pool: BlockPool
     /// For the first frame of a channel, which must find room when captures have taken all theirs.
     private let openingPool = BlockPool(limitBytes: 4096)
     private var channel: Channel?
@@ -34,7 +33,6 @@ struct CaptureOutbox: ~Copyable {
 
     /// `sentBefore`: what earlier incarnations in this place counted as sent.
     init(pool: BlockPool, slot: ScoreboardSlot, sentBefore: UInt64, capacity: Int) {
-        self.pool = pool
         self.slot = slot
         sent = sentBefore
         frames = BlockChain(in: pool)
@@ -47,15 +45,14 @@ struct CaptureOutbox: ~Copyable {
     /// Takes over a finished capture (or counts that there was no room for it).
     mutating func take(_ writer: inout CaptureWriter, in loop: Loop) {
         slot.add(.captured)
-        guard !lengths.isFull, let frame = writer.finish(id: nextID, pool: pool) else {
+        guard !lengths.isFull, let length = writer.finish(id: nextID, to: &frames) else {
             writer.discard()
             slot.add(.droppedCaptureBacklog)
             return
         }
         nextID &+= 1
-        lengths.append(frame.count)
-        newBytes += frame.count
-        frames.append(frame)
+        lengths.append(length)
+        newBytes += length
         if newBytes >= Self.batchBytes { write(pressing: true, in: loop) }
     }
 
@@ -144,14 +141,15 @@ private struct FrameLengths: ~Copyable {
 
     mutating func append(_ length: Int) {
         guard !isFull else { return }
-        (ring + (first + count) % capacity).initialize(to: UInt32(clamping: length))
+        let end = first + count
+        (ring + (end < capacity ? end : end - capacity)).initialize(to: UInt32(clamping: length))
         count += 1
     }
 
     mutating func popFirst() -> Int? {
         guard count > 0 else { return nil }
         defer {
-            first = (first + 1) % capacity
+            first = first + 1 < capacity ? first + 1 : 0
             count -= 1
         }
         return Int(ring[first])

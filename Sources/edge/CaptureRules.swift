@@ -6,19 +6,22 @@ import HTTP
 struct CaptureRules {
     private let included: [Wildcard]
     private let excluded: [Wildcard]
-    private let takesAll: Bool
+    private let takesAllPaths: Bool
+    /// Nobody has a choice: there is nothing to look at.
+    let takesAll: Bool
     /// Name of the field by which a caller keeps an exchange to itself; empty: there is none.
     private let optOut: UnsafeRawBufferPointer
 
     init(_ paths: PathPatterns, optOut: String) {
         included = paths.included.map(Wildcard.init)
         excluded = paths.excluded.map(Wildcard.init)
-        takesAll = paths == .all
+        takesAllPaths = paths == .all
         self.optOut = optOut.lowercased().keptBytes
+        takesAll = takesAllPaths && optOut.isEmpty
     }
 
     func takes(_ head: borrowing HeadParser, _ bytes: borrowing RawSpan) -> Bool {
-        if !takesAll {
+        if !takesAllPaths {
             let isTaken = bytes.extracting(head.pathRange).withUnsafeBytes { path in
                 included.contains { $0.matches(path) } && !excluded.contains { $0.matches(path) }
             }

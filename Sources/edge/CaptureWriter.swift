@@ -3,11 +3,13 @@ import EventLoop
 import HTTP
 import IPC
 
-/// Collects a capture while its exchange lives. Request and answer are separate chains, because an answer may begin while
-/// the request still comes; `finish` joins them into one frame without copying.
+/// Collects a capture while its exchange lives. Request and answer are separate chains where the answer begins while the request
+/// still comes; `finish` joins them into one frame without copying.
 struct CaptureWriter: ~Copyable {
     private var request: BlockChain
     private var response: BlockChain
+    /// The request had ended when the answer began: that is appended to the request's chain.
+    private var isOneChain = false
     private(set) var head = CaptureHead()
     private var isOpen = false
     /// The pool had no room: the capture will be counted and dropped.
@@ -20,25 +22,30 @@ struct CaptureWriter: ~Copyable {
 
     var isActive: Bool { isOpen }
 
-    /// Begins with what the request's head says.
+    /// Begins with what the request's head says. The parser is `inout` here and below as a borrowed one would be copied for the call.
     mutating func begin(
-        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, requestID: borrowing RawSpan, auditID: borrowing RawSpan, caller: borrowing RawSpan,
+        _ parsed: inout HeadParser, _ bytes: borrowing RawSpan, requestID: borrowing RawSpan, auditName: ExchangeName, caller: borrowing RawSpan,
         acceptedMilliseconds: UInt64, without secrets: Redaction
     ) {
         isOpen = true
         isOverrun = false
+        isOneChain = false
         head = CaptureHead()
         head.acceptedMilliseconds = acceptedMilliseconds
-        withUnsafeTemporaryAllocation(byteCount: FrameHeader.byteCount + CaptureHead.byteCount, alignment: 8) { room in
-            room.initializeMemory(as: UInt8.self, repeating: 0)
-            appendRequest(UnsafeRawBufferPointer(room))
+        let begun = request.appendInPlace(BlockPool.payloadBytes) { room in
+            var sink = ByteSink(room, count: FrameHeader.byteCount + CaptureHead.byteCount)  // `finish` fills these in
+            sink.append(requestID)
+            auditName.write("aud_", into: &sink)
+            sink.append(caller)
+            return sink.overflowed ? 0 : sink.count
         }
-        head.requestIDLength = length(appendRequest(requestID))
-        head.auditIDLength = length(appendRequest(auditID))
-        head.callerLength = length(appendRequest(caller))
+        if begun == 0 { isOverrun = true }
+        head.requestIDLength = length(requestID.byteCount)
+        head.auditIDLength = length(ExchangeName.length)
+        head.callerLength = length(caller.byteCount)
         head.methodLength = length(appendRequest(bytes.extracting(parsed.methodRange)))
-        head.targetLength = length(appendTarget(parsed, bytes, secrets))
-        head.requestFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, secrets, to: &request, &isOverrun))
+        head.targetLength = length(appendTarget(&parsed, bytes, secrets))
+        head.requestFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(&parsed, bytes, secrets, to: &request, &isOverrun))
     }
 
     /// A length as the head has room for it; a run that is longer than that makes the capture unusable.
@@ -59,13 +66,17 @@ struct CaptureWriter: ~Copyable {
         head.requestBodyLength += UInt32(truncatingIfNeeded: appendRequest(UnsafeRawBufferPointer(rebasing: data[..<room])))
     }
 
-    /// The answer's head. Before it, nothing is known of whether there will be anything to audit.
-    mutating func responseHead(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, upstream: borrowing RawSpan, without secrets: Redaction) {
-        let kept = upstream.withUnsafeBytes { response.append($0) }
-        if kept < upstream.byteCount { isOverrun = true }
-        head.upstreamLength = length(kept)
+    /// The answer's head. Before it, nothing is known of whether there will be anything to audit. Behind a request that has ended the
+    /// answer needs no chain of its own.
+    mutating func responseHead(
+        _ parsed: inout HeadParser, _ bytes: borrowing RawSpan, behindWholeRequest: Bool, upstream: borrowing RawSpan, without secrets: Redaction
+    ) {
+        isOneChain = behindWholeRequest
+        head.upstreamLength = length(upstream.withUnsafeBytes { appendResponse($0) })
         head.status = parsed.status
-        head.responseFieldsLength = UInt32(truncatingIfNeeded: Self.appendFields(parsed, bytes, secrets, to: &response, &isOverrun))
+        let count =
+            isOneChain ? Self.appendFields(&parsed, bytes, secrets, to: &request, &isOverrun) : Self.appendFields(&parsed, bytes, secrets, to: &response, &isOverrun)
+        head.responseFieldsLength = UInt32(truncatingIfNeeded: count)
     }
 
     /// Part of the answer's body.
@@ -74,9 +85,7 @@ struct CaptureWriter: ~Copyable {
         let room = min(data.count, limit - Int(head.responseBodyLength))
         if room < data.count { head.flags.insert(.responseTruncated) }
         guard room > 0, !isOverrun else { return }
-        let kept = response.append(UnsafeRawBufferPointer(rebasing: data[..<room]))
-        if kept < room { isOverrun = true }
-        head.responseBodyLength += UInt32(truncatingIfNeeded: kept)
+        head.responseBodyLength += UInt32(truncatingIfNeeded: appendResponse(UnsafeRawBufferPointer(rebasing: data[..<room])))
     }
 
     mutating func trace(_ trace: ExchangeTrace) {
@@ -93,9 +102,7 @@ struct CaptureWriter: ~Copyable {
     mutating func localAnswer(status: UInt16, contentType: String) {
         head.status = status
         var field = "Content-Type: \(contentType)\r\n"
-        let kept = field.withUTF8 { response.append(UnsafeRawBufferPointer($0)) }
-        if kept < field.utf8.count { isOverrun = true }
-        head.responseFieldsLength = UInt32(truncatingIfNeeded: kept)
+        head.responseFieldsLength = UInt32(truncatingIfNeeded: field.withUTF8 { appendResponse(UnsafeRawBufferPointer($0)) })
     }
 
     mutating func times(upstreamStart: UInt32, firstByte: UInt32, duration: UInt32) {
@@ -107,26 +114,23 @@ struct CaptureWriter: ~Copyable {
     /// What was copied of both bodies.
     var bodyBytes: UInt64 { UInt64(head.requestBodyLength) + UInt64(head.responseBodyLength) }
 
-    /// The whole frame, nil if the pool had no room for it, or a frame has not: one that is too long would end the channel.
-    /// The writer is empty afterwards.
-    mutating func finish(id: UInt64, pool: BlockPool) -> BlockChain? {
+    /// Moves the whole frame, with this id, to the end of `frames`, and tells its length; nil if the pool had no room for it, or a frame
+    /// has not: one that is too long would end the channel. The writer is empty afterwards.
+    mutating func finish(id: UInt64, to frames: inout BlockChain) -> Int? {
         isOpen = false
         guard !isOverrun, request.count + response.count <= FrameHeader.byteCount + ChannelKind.capture.payloadLimit else {
             discard()
             return nil
         }
-        var frame = BlockChain(in: pool)
-        swap(&frame, &request)
-        var answer = BlockChain(in: pool)
-        swap(&answer, &response)
-        frame.append(answer)
-        let header = FrameHeader(length: UInt32(clamping: frame.count - FrameHeader.byteCount), type: MessageType.capture.rawValue, id: id)
-        let head = head
-        _ = frame.withHead(FrameHeader.byteCount + CaptureHead.byteCount) { bytes in
+        let length = request.count + response.count
+        let header = FrameHeader(length: UInt32(clamping: length - FrameHeader.byteCount), type: MessageType.capture.rawValue, id: id)
+        _ = request.withHead(FrameHeader.byteCount + CaptureHead.byteCount) { bytes in
             header.store(into: bytes)
             head.store(into: UnsafeMutableRawBufferPointer(rebasing: bytes[FrameHeader.byteCount...]))
         }
-        return frame
+        frames.takeAll(&request)
+        frames.takeAll(&response)
+        return length
     }
 
     /// Forgets what was collected: there is nothing to audit.
@@ -143,14 +147,20 @@ struct CaptureWriter: ~Copyable {
         return kept
     }
 
+    private mutating func appendResponse(_ bytes: UnsafeRawBufferPointer) -> Int {
+        let kept = isOneChain ? request.append(bytes) : response.append(bytes)
+        if kept < bytes.count { isOverrun = true }
+        return kept
+    }
+
     private mutating func appendRequest(_ bytes: borrowing RawSpan) -> Int {
         bytes.withUnsafeBytes { appendRequest($0) }
     }
 
     /// Path and query, values of secret-looking parameters replaced; cut at 64 KiB.
-    private mutating func appendTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction) -> Int {
+    private mutating func appendTarget(_ parsed: inout HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction) -> Int {
         let before = request.count
-        let count = appendWholeTarget(parsed, bytes, secrets)
+        let count = appendWholeTarget(&parsed, bytes, secrets)
         let limit = Int(UInt16.max)
         guard count > limit else { return count }
         request.truncate(to: before + limit)
@@ -158,7 +168,7 @@ struct CaptureWriter: ~Copyable {
         return limit
     }
 
-    private mutating func appendWholeTarget(_ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction) -> Int {
+    private mutating func appendWholeTarget(_ parsed: inout HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction) -> Int {
         var count = appendRequest(bytes.extracting(parsed.pathRange))
         guard parsed.hasQuery else { return count }
         count += append("?")
@@ -192,7 +202,7 @@ struct CaptureWriter: ~Copyable {
 
     /// All fields as `name: value` lines, values of secret-looking ones replaced. Runs of other lines are copied as one piece.
     private static func appendFields(
-        _ parsed: borrowing HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction, to chain: inout BlockChain, _ isOverrun: inout Bool
+        _ parsed: inout HeadParser, _ bytes: borrowing RawSpan, _ secrets: Redaction, to chain: inout BlockChain, _ isOverrun: inout Bool
     ) -> Int {
         let before = chain.count
         var expected = 0
@@ -207,20 +217,14 @@ struct CaptureWriter: ~Copyable {
         }
         guard parsed.fieldCount > 0 else { return 0 }
         var runStart = parsed.field(0).lineRange.lowerBound
-        var runEnd = runStart
         for index in 0..<parsed.fieldCount {
             let field = parsed.field(index)
-            if secrets.isSecret(field, in: bytes) {
-                put(bytes.extracting(runStart..<runEnd), &chain)
-                put(bytes.extracting(field.nameRange), &chain)
-                put(": ", &chain)
-                put(Redaction.replacement, &chain)
-                put("\r\n", &chain)
-                runStart = field.lineRange.upperBound
-            }
-            runEnd = field.lineRange.upperBound
+            guard secrets.isSecret(field, in: bytes) else { continue }
+            put(bytes.extracting(runStart..<field.nameRange.upperBound), &chain)
+            put(Redaction.replacedValue, &chain)
+            runStart = field.lineRange.upperBound
         }
-        put(bytes.extracting(runStart..<runEnd), &chain)
+        put(bytes.extracting(runStart..<parsed.field(parsed.fieldCount - 1).lineRange.upperBound), &chain)
         if chain.count - before < expected { isOverrun = true }
         return chain.count - before
     }

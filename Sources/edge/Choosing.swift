@@ -144,7 +144,7 @@ extension Proxy {
             body.forEachPiece { client.pointee.exchange.heldHead.append($0) }
             return true
         }
-        upstreams.at(upstream).pointee.output.append(body)
+        upstreams.at(upstream).pointee.output.takeAll(&body)
         // A chunked body without its end is still with those who called this, or with an outer call of it.
         if client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.requestBodyIsChunked || client.pointee.exchange.lastChunkIsWritten { requestEnded(index) }
         if clients.find(UInt32(index), generation) != nil, client.pointee.exchange.upstream == upstream { flushUpstream(upstream) }
@@ -159,15 +159,18 @@ extension Proxy {
         guard let permit = exchange.pointee.exchange.permit else { return }
         let number = exchange.pointee.exchange.target
         let target = targets[number]
-        if outcome == .succeeded {
+        if case .succeeded = outcome {
             let wasTrial = permit.isTrial
             target.pointee.breaker.report(permit, .succeeded, now: loop.now, jitter: 1)
             if wasTrial { log.info("Upstream is used again", ["upstream": .string(target.pointee.name)]) }
             return  // it may still break its answer off
         }
         exchange.pointee.exchange.permit = nil
-        let hasOpened = target.pointee.breaker.report(permit, outcome, now: loop.now, jitter: outcome == .failed ? .random(in: 0.5..<1) : 1)
-        guard outcome == .failed else { return }
+        guard case .failed = outcome else {
+            target.pointee.breaker.report(permit, outcome, now: loop.now, jitter: 1)
+            return
+        }
+        let hasOpened = target.pointee.breaker.report(permit, outcome, now: loop.now, jitter: .random(in: 0.5..<1))
         slot.add(.faults, upstream: number)
         guard hasOpened else { return }
         slot.add(.breakerOpenings, upstream: number)

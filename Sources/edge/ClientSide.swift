@@ -172,17 +172,20 @@ extension Proxy {
         client.pointee.phase = .exchange
         client.pointee.exchange.began = now
         client.pointee.exchange.method = requestHead.method
-        client.pointee.exchange.isHTTP10 = requestHead.version == .http10
+        if case .http10 = requestHead.version { client.pointee.exchange.isHTTP10 = true }
         client.pointee.exchange.keepAlive = requestHead.keepAlive && !isDraining
         client.pointee.exchange.requestBody = BodyReader(requestHead.framing, chunks: chunkLimits)
-        client.pointee.exchange.requestBodyIsChunked = requestHead.framing == .chunked
+        var length: UInt64 = 0
+        switch requestHead.framing {
+        case .length(let count): length = count
+        case .chunked: client.pointee.exchange.requestBodyIsChunked = true
+        case .none, .untilClose: break
+        }
         client.pointee.exchange.awaitsContinue = requestHead.expectsContinue
         clientDeadlines[index] = client.pointee.exchange.requestBody.isDone ? .max : now &+ bodyNanoseconds
         exchangeDeadlines[index] = now &+ exchangeNanoseconds
         name(index, bytes)
         noteRequest(index, bytes)
-        var length: UInt64 = 0
-        if case .length(let count) = requestHead.framing { length = count }
         if length <= UInt64(following.count) { bodyAtHand = Int(length) }
         if requestHead.contains(.origin), answerPreflight(index, bytes) { return }
         guard length <= UInt64(settings.maxRequestBodyBytes) else {
@@ -191,7 +194,7 @@ extension Proxy {
         if answerOwnPath(index, bytes) { return }
         guard admitCaller(index, bytes) else { return }
         beginTrace(index, bytes.bytes)
-        if capturesEnabled, gateway.captureRules.takes(requestHead, bytes.bytes) { beginCapture(index, bytes) }
+        if capturesEnabled, gateway.captureRules.takesAll || gateway.captureRules.takes(requestHead, bytes.bytes) { beginCapture(index, bytes) }
         if settings.testMode, holdForTestMode(index, bytes) { return }
         route(index, bytes, following: following)
     }
@@ -229,16 +232,13 @@ extension Proxy {
 
     mutating func beginCapture(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let client = clients.at(index)
-        let name = namer.next(milliseconds: wallClock.milliseconds(now))
+        let milliseconds = wallClock.milliseconds(now)
+        let name = namer.next(milliseconds: milliseconds)
         client.pointee.exchange.auditName = name
-        withUnsafeTemporaryAllocation(byteCount: ExchangeName.length, alignment: 1) { room in
-            var sink = ByteSink(room)
-            name.write("aud_", into: &sink)
-            withRequestID(client) { requestID in
-                client.pointee.exchange.capture.begin(
-                    requestHead, bytes.bytes, requestID: requestID.bytes, auditID: UnsafeRawBufferPointer(room).bytes,
-                    caller: gateway.callers.name(of: client.pointee.exchange.caller).bytes, acceptedMilliseconds: wallClock.milliseconds(now), without: redaction)
-            }
+        withRequestID(client) { requestID in
+            client.pointee.exchange.capture.begin(
+                &requestHead, bytes.bytes, requestID: requestID.bytes, auditName: name, caller: gateway.callers.name(of: client.pointee.exchange.caller).bytes,
+                acceptedMilliseconds: milliseconds, without: redaction)
         }
         client.pointee.exchange.capture.trace(client.pointee.exchange.trace)
     }
@@ -250,7 +250,7 @@ extension Proxy {
         clientDeadlines[index] = now &+ bodyNanoseconds
         var position = 0
         do throws(HTTPError) {
-            pieces: while true {
+            pieces: while position < bytes.count {
                 switch try client.pointee.exchange.requestBody.next(bytes.bytes, from: &position) {
                 case .data(let offset, let count):
                     let data = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])

@@ -1,6 +1,7 @@
 // Heads, re-serialised from their parsed form: no byte of a head is forwarded that was not understood (RFC 9110 §7.6).
 import CLinux
 import EventLoop
+import Glibc
 import HTTP
 
 extension Proxy {
@@ -24,42 +25,53 @@ extension Proxy {
     mutating func forward(_ index: Int, _ bytes: UnsafeRawBufferPointer, to target: Int) {
         let client = clients.at(index)
         client.pointee.exchange.target = target
-        let length = writeRequestHead(index, bytes.bytes)
-        guard length > 0 else { return answer(index, 431, "{\"error\":\"request head over TRUTHTABLE_MAX_HEAD_BYTES\"}", close: true) }
-        sendHead(index, UnsafeRawBufferPointer(rebasing: scratch[..<length]))
+        // Written where it is sent from; one that is longer than a block is cut into blocks behind `scratch`.
+        var head = BlockChain(in: outputPool)
+        if head.appendInPlace(BlockPool.payloadBytes, { writeRequestHead(index, bytes.bytes, into: $0) }) == 0 {
+            let length = writeRequestHead(index, bytes.bytes, into: scratch)
+            guard length > 0 else { return answer(index, 431, "{\"error\":\"request head over TRUTHTABLE_MAX_HEAD_BYTES\"}", close: true) }
+            guard head.appendAll(UnsafeRawBufferPointer(rebasing: scratch[..<length])) else { return fail(index, "no memory left for requests", isOurs: true) }
+        }
+        sendHead(index, &head)
     }
 
     /// Connects and queues a head that has been written.
-    mutating func sendHead(_ index: Int, _ head: UnsafeRawBufferPointer) {
+    private mutating func sendHead(_ index: Int, _ head: inout BlockChain) {
         let client = clients.at(index)
-        let method = client.pointee.exchange.method
-        let isRepeatable = (method == .get || method == .head) && client.pointee.exchange.requestBody.isDone && !client.pointee.exchange.wantsTunnel
         guard connect(index) else {
             // Unless this upstream failed at once and it is another one, with a head of its own, whose addresses are waited for.
             if client.pointee.exchange.isResolving, client.pointee.exchange.heldHead.isEmpty {
                 client.pointee.exchange.headLength = head.count
-                client.pointee.exchange.heldHead.append(head)
+                head.forEachPiece { client.pointee.exchange.heldHead.append($0) }
             }
             return
         }
         client.pointee.exchange.headLength = head.count
         let upstream = client.pointee.exchange.upstream
-        if isRepeatable, upstreams.at(upstream).pointee.isReused { _ = client.pointee.exchange.repetition.appendAll(head) }
-        guard appendUpstream(upstream, head) else { return }
-        if client.pointee.exchange.requestBody.isDone, !client.pointee.exchange.requestBodyIsChunked { requestEnded(index) }
+        let isWhole = client.pointee.exchange.requestBody.isDone
+        if isWhole, upstreams.at(upstream).pointee.isReused, isRepeatable(client) { _ = client.pointee.exchange.repetition.appendAll(head) }
+        upstreams.at(upstream).pointee.output.takeAll(&head)
+        if isWhole, !client.pointee.exchange.requestBodyIsChunked { requestEnded(index) }
     }
 
-    /// Into `scratch`; its length, 0 if it does not fit.
-    private mutating func writeRequestHead(_ index: Int, _ bytes: RawSpan) -> Int {
+    private mutating func isRepeatable(_ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        switch client.pointee.exchange.method {
+        case .get, .head: !client.pointee.exchange.wantsTunnel
+        default: false
+        }
+    }
+
+    /// Its length, 0 if it does not fit into `room`.
+    private mutating func writeRequestHead(_ index: Int, _ bytes: RawSpan, into room: UnsafeMutableRawBufferPointer) -> Int {
         let client = clients.at(index)
         let target = targets[client.pointee.exchange.target]
-        var sink = ByteSink(scratch)
+        var sink = ByteSink(room)
         if client.pointee.exchange.target == broadcasterTarget {
             sink.appendRequestLine(requestHead, bytes, pathOffset: pathPrefix.count)
         } else {
-            target.pointee.basePath.withUnsafeBytes { sink.appendRequestLine(requestHead, bytes, prefix: $0.bytes) }
+            sink.appendRequestLine(requestHead, bytes, prefix: target.pointee.basePath.bytes)
         }
-        target.pointee.hostField.withUnsafeBytes { sink.appendField("Host", $0.bytes) }
+        sink.append(target.pointee.hostLine.bytes)
         let mayAdd = client.pointee.isTrusted || !trustIsListed
         var unwanted = mayAdd ? Self.requestFields : Self.untrustedFields
         if settings.traceContext { unwanted = unwanted.with(.traceparent).with(.tracestate) }
@@ -78,18 +90,18 @@ extension Proxy {
         }
         appendAddress(client, &sink)
         sink.append("\r\nX-Forwarded-Proto: ")
-        sink.append(isSecure(client, bytes) ? "https" : "http")
-        sink.append("\r\nX-Request-ID: ")
+        if isSecure(client, bytes) { sink.append("https\r\n") } else { sink.append("http\r\n") }
+        sink.append("X-Request-ID: ")
         withRequestID(client) { sink.append($0.bytes) }
         sink.append("\r\n")
-        appendTrace(client, bytes, &sink)
+        appendTrace(client, bytes, &sink, room)
         if !requestHead.contains(.userAgent) { sink.append("User-Agent: TruthTable-Proxy/1.0\r\n") }
         switch requestHead.framing {
         case .none: if let length = requestHead.contentLength { sink.appendField("Content-Length", decimal: length) }
         case .length(let length): sink.appendField("Content-Length", decimal: length)
         case .chunked, .untilClose: sink.append("Transfer-Encoding: chunked\r\n")
         }
-        if requestHead.upgrade == .webSocket, requestHead.framing == .none {
+        if case .webSocket = requestHead.upgrade, case .none = requestHead.framing {
             client.pointee.exchange.wantsTunnel = true
             sink.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         }
@@ -179,7 +191,7 @@ extension Proxy {
         if client.pointee.exchange.capture.isActive {
             if isAudited(bytes.bytes) {
                 client.pointee.exchange.capture.responseHead(
-                    answerHead, bytes.bytes, upstream: targets[client.pointee.exchange.target].pointee.nameBytes.bytes, without: redaction)
+                    &answerHead, bytes.bytes, behindWholeRequest: client.pointee.exchange.requestBody.isDone, upstream: targets[client.pointee.exchange.target].pointee.nameBytes.bytes, without: redaction)
             } else {
                 client.pointee.exchange.capture.discard()
             }
@@ -192,9 +204,19 @@ extension Proxy {
         // An answer that is complete before its request leaves the rest of the request without a reader.
         if client.pointee.exchange.answerFraming == .untilClose || isDraining { client.pointee.exchange.keepAlive = false }
 
-        var sink = ByteSink(scratch)
-        sink.appendStatusLine(answerHead, bytes.bytes)
-        sink.appendFields(answerHead, bytes.bytes, except: Self.answerFields)
+        // As a request's, behind what waits already; the fields that are added have a few hundred bytes.
+        if client.pointee.output.appendInPlace(min(bytes.count + 1024, BlockPool.payloadBytes), { writeAnswerHead(client, bytes.bytes, into: $0) }) == 0 {
+            let length = writeAnswerHead(client, bytes.bytes, into: scratch)
+            guard length > 0 else { return upstreamFailed(upstream, "the answer's head is over TRUTHTABLE_MAX_HEAD_BYTES") }
+            appendClient(client, UnsafeRawBufferPointer(rebasing: scratch[..<length]))
+        }
+    }
+
+    /// Its length, 0 if it does not fit into `room`.
+    private mutating func writeAnswerHead(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: RawSpan, into room: UnsafeMutableRawBufferPointer) -> Int {
+        var sink = ByteSink(room)
+        sink.appendStatusLine(answerHead, bytes)
+        sink.appendFields(answerHead, bytes, except: Self.answerFields)
         appendOwnFields(client, &sink, hasRequestID: answerHead.contains(.xRequestID))
         if settings.answerHeaders { appendUpstreamFields(client, &sink) }
         switch client.pointee.exchange.answerFraming {
@@ -205,8 +227,7 @@ extension Proxy {
         }
         appendConnection(client, &sink)
         sink.endHead()
-        guard !sink.overflowed else { return upstreamFailed(upstream, "the answer's head is over TRUTHTABLE_MAX_HEAD_BYTES") }
-        appendClient(client, UnsafeRawBufferPointer(rebasing: scratch[..<sink.count]))
+        return sink.overflowed ? 0 : sink.count
     }
 
     /// The request id, always under our own name, and under the common one unless the upstream has set that.
@@ -233,7 +254,7 @@ extension Proxy {
         if fraction < 10 { sink.append("0") }
         sink.append(decimal: fraction)
         sink.append("\r\n")
-        targets[client.pointee.exchange.target].pointee.hostField.withUnsafeBytes { sink.appendField("X-TruthTable-Upstream", $0.bytes) }
+        sink.append(targets[client.pointee.exchange.target].pointee.answerLine.bytes)
     }
 
     mutating func appendConnection(_ client: UnsafeMutablePointer<ClientConnection>, _ sink: inout ByteSink) {
@@ -255,7 +276,8 @@ extension Proxy {
     private func contains(_ value: RawSpan, _ word: StaticString) -> Bool {
         value.withUnsafeBytes { value in
             let length = word.utf8CodeUnitCount
-            guard value.count >= length else { return false }
+            guard let bytes = value.baseAddress, value.count >= length else { return false }
+            if memcmp(bytes, word.utf8Start, length) == 0 { return true }  // as nearly all write it
             for start in 0...(value.count - length) {
                 var matched = 0
                 while matched < length, lowercase(value[start + matched]) == word.utf8Start[matched] { matched += 1 }

@@ -19,7 +19,7 @@ enum OwnPath: Equatable {
 
     /// Nil for paths of the upstream, which is found out by one comparison for nearly all of them: every own path is short, or
     /// begins with `/v1/a`. `prefix` stands before each own path.
-    init?(_ whole: RawSpan, behind prefix: [UInt8]) {
+    init?(_ whole: RawSpan, behind prefix: UnsafeRawBufferPointer) {
         guard prefix.isEmpty || Self.begins(whole, with: prefix) else { return nil }
         let path = whole.extracting(prefix.count..<whole.byteCount)
         if path.byteCount > 8 {
@@ -49,7 +49,7 @@ enum OwnPath: Equatable {
         }
     }
 
-    private static func begins(_ path: RawSpan, with prefix: [UInt8]) -> Bool {
+    private static func begins(_ path: RawSpan, with prefix: UnsafeRawBufferPointer) -> Bool {
         path.byteCount > prefix.count && path.withUnsafeBytes { $0.prefix(prefix.count).elementsEqual(prefix) }
     }
 

@@ -47,7 +47,7 @@ struct Proxy: ~Copyable {
     let slot: ScoreboardSlot
     let scoreboard: Scoreboard
     let access: AccessPolicy
-    let pathPrefix: [UInt8]
+    let pathPrefix: UnsafeRawBufferPointer
     /// The product's own paths have a port of their own.
     let hasAdminPort: Bool
     let limits: HeadLimits
@@ -117,7 +117,7 @@ struct Proxy: ~Copyable {
         self.scoreboard = scoreboard
         self.resolver = resolver
         self.accessLog = accessLog
-        pathPrefix = Array(settings.pathPrefix.utf8)
+        pathPrefix = settings.pathPrefix.keptBytes
         hasAdminPort = settings.adminPort != 0
         access = AccessPolicy(token: settings.accessToken, allowedOrigins: settings.allowedOrigins)
         limits = HeadLimits(headBytes: settings.maxHeadBytes, fieldCount: settings.maxHeaderFields, targetBytes: settings.maxTargetBytes)

@@ -5,25 +5,36 @@ import HTTP
 /// words of TRUTHTABLE_REDACT_NAMES.
 struct Redaction {
     static let replacement: StaticString = "[redacted]"
+    /// ... behind the name of a field.
+    static let replacedValue: StaticString = ": [redacted]\r\n"
 
-    /// Further words in lower case, each behind its length. Made once per process, and never freed: a copy of this costs
-    /// nothing.
-    private let words: UnsafeRawBufferPointer
-
-    init(furtherWords: [String]) {
-        let bytes = furtherWords.flatMap { [UInt8(clamping: $0.utf8.count)] + Array($0.utf8.prefix(255)) }
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
-        memory.copyBytes(from: bytes)
-        words = UnsafeRawBufferPointer(memory)
+    private struct Word {
+        let text: UnsafeRawBufferPointer
+        let pairs: UInt64
     }
 
-    /// A field of a head: names that the parser knows are decided without a look at their letters.
+    /// In lower case. Made once per process, and never freed: a copy of this costs nothing.
+    private let words: UnsafeBufferPointer<Word>
+    /// Fields that are secret by their name, and those whose letters decide: all others are cleared without a look.
+    private let suspects: FieldNames
+
+    private static var secrets: FieldNames {
+        .none.with(.authorization).with(.proxyAuthorization).with(.cookie).with(.setCookie).with(.apiKey).with(.xAPIKey).with(.xGoogAPIKey).with(.secWebSocketKey)
+    }
+
+    init(furtherWords: [String]) {
+        let texts = ["authorization", "cookie", "key", "token", "secret", "password", "signature"] + furtherWords
+        let memory = UnsafeMutableBufferPointer<Word>.allocate(capacity: texts.count)
+        _ = memory.initialize(from: texts.map(\.keptBytes).map { Word(text: $0, pairs: Self.pairs(in: $0)) })
+        words = UnsafeBufferPointer(memory)
+        suspects = furtherWords.isEmpty ? Self.secrets.with(.other) : FieldName.allCases.reduce(.none) { $0.with($1) }
+    }
+
+    /// A field of a head: names that the parser knows are decided without a look at their letters, unless there are further words.
+    @inline(__always)
     func isSecret(_ field: HeadField, in bytes: borrowing RawSpan) -> Bool {
-        switch field.name {
-        case .other: isSecret(bytes.extracting(field.nameRange))
-        case .authorization, .proxyAuthorization, .cookie, .setCookie, .apiKey, .xAPIKey, .xGoogAPIKey, .secWebSocketKey: true
-        default: !words.isEmpty && bytes.extracting(field.nameRange).withUnsafeBytes(hasFurtherWord)
-        }
+        guard suspects.contains(field.name) else { return false }
+        return Self.secrets.contains(field.name) || isSecret(bytes.extracting(field.nameRange))
     }
 
     /// A name of which nothing is known but its letters.
@@ -56,56 +67,38 @@ struct Redaction {
     }
 
     private func isSecret(_ name: UnsafeRawBufferPointer) -> Bool {
-        var position = 0
-        while position < name.count {
-            let isFound =
-                switch name[position] | 0x20 {
-                case UInt8(ascii: "a"): Self.stands("authorization", in: name, at: position)
-                case UInt8(ascii: "c"): Self.stands("cookie", in: name, at: position)
-                case UInt8(ascii: "k"): Self.stands("key", in: name, at: position)
-                case UInt8(ascii: "t"): Self.stands("token", in: name, at: position)
-                case UInt8(ascii: "p"): Self.stands("password", in: name, at: position)
-                case UInt8(ascii: "s"): Self.stands("secret", in: name, at: position) || Self.stands("signature", in: name, at: position)
-                default: false
-                }
-            if isFound { return true }
-            position += 1
-        }
-        return !words.isEmpty && hasFurtherWord(name)
+        // A word can only occur in a name that has all its pairs of letters, which hardly any other name has.
+        let pairs = Self.pairs(in: name)
+        for word in words where word.pairs & ~pairs == 0 && Self.occurs(word.text, in: name) { return true }
+        return false
     }
 
-    private func hasFurtherWord(_ name: UnsafeRawBufferPointer) -> Bool {
-        var next = 0
-        while next < words.count {
-            let word = UnsafeRawBufferPointer(rebasing: words[(next + 1)..<(next + 1 + Int(words[next]))])
-            next += 1 + word.count
-            var position = 0
-            while position + word.count <= name.count {
-                if Self.matches(word.baseAddress, word.count, in: name, at: position) { return true }
-                position += 1
-            }
+    /// A bit for each two bytes that stand side by side; the same one for letters of either case, and for some others.
+    @inline(__always)
+    private static func pairs(in text: UnsafeRawBufferPointer) -> UInt64 {
+        var pairs: UInt64 = 0
+        var last: UInt8 = 0
+        for (position, byte) in text.enumerated() {
+            let letter = byte & 0x1F
+            if position > 0 { pairs |= 1 &<< UInt64(last &<< 1 ^ letter) }
+            last = letter
+        }
+        return pairs
+    }
+
+    /// Upper-case letters of `name` match their lower-case ones. `-` and `_`, which differ in that bit as well, are compared as they are.
+    private static func occurs(_ word: UnsafeRawBufferPointer, in name: UnsafeRawBufferPointer) -> Bool {
+        var position = 0
+        while position + word.count <= name.count {
+            var matched = 0
+            while matched < word.count, lowercase(name[position + matched]) == word[matched] { matched += 1 }
+            if matched == word.count { return true }
+            position += 1
         }
         return false
     }
 
-    @inline(__always)
-    private static func stands(_ word: StaticString, in name: UnsafeRawBufferPointer, at position: Int) -> Bool {
-        name.count - position >= word.utf8CodeUnitCount && matches(word.utf8Start, word.utf8CodeUnitCount, in: name, at: position)
-    }
-
-    /// Upper-case letters of `name` match their lower-case ones. `-` and `_`, which differ in that bit as well, are compared as they are.
-    @inline(__always)
-    private static func matches(_ word: UnsafeRawPointer?, _ length: Int, in name: UnsafeRawBufferPointer, at position: Int) -> Bool {
-        guard let word else { return false }
-        var offset = 0
-        while offset < length {
-            let byte = name[position + offset]
-            let lower = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
-            if lower != word.load(fromByteOffset: offset, as: UInt8.self) { return false }
-            offset += 1
-        }
-        return true
-    }
+    private static func lowercase(_ byte: UInt8) -> UInt8 { byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte }
 
     private static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {

@@ -8,21 +8,17 @@ struct ExchangeName {
     static let digits = 24
     static let length = 4 + digits
 
-    private let high: UInt64
-    private let low: UInt32
+    fileprivate var text = InlineArray<24, UInt8>(repeating: 0)
 
     /// No exchange's.
-    static var none: ExchangeName { ExchangeName(high: 0, low: 0) }
+    static var none: ExchangeName { ExchangeName() }
 
-    fileprivate init(high: UInt64, low: UInt32) {
-        self.high = high
-        self.low = low
-    }
+    fileprivate init() {}
 
+    @inline(__always)
     func write(_ prefix: StaticString, into sink: inout ByteSink) {
         sink.append(prefix)
-        sink.append(digitsOf: high)
-        sink.append(digitsOf: low)
+        sink.append(text.span.bytes)
     }
 
     /// Whether a client's own request id may be taken over: 1 to 64 letters, digits, `-`, `_` and `.`.
@@ -44,6 +40,9 @@ struct ExchangeName {
 struct ExchangeNamer {
     private let salt: UInt64
     private var count: UInt32 = 0
+    private var last = ExchangeName()
+    /// That of the last name: there are many in one, and they begin alike.
+    private var millisecond: UInt64?
 
     init() {
         var bits: UInt16 = 0
@@ -53,6 +52,16 @@ struct ExchangeNamer {
 
     mutating func next(milliseconds: UInt64) -> ExchangeName {
         count &+= 1
-        return ExchangeName(high: (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | salt, low: count)
+        let (count, salt, isFirst) = (count, salt, milliseconds != millisecond)
+        millisecond = milliseconds
+        withUnsafeMutableBytes(of: &last.text) { room in
+            if isFirst {
+                var sink = ByteSink(room)
+                sink.append(digitsOf: (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | salt)
+            }
+            var sink = ByteSink(room, count: 16)
+            sink.append(digitsOf: count)
+        }
+        return last
     }
 }

@@ -14,15 +14,17 @@ struct Target: ~Copyable {
     let endpoint: Endpoint
     /// Replaced by a reload.
     var tls: TLSClientContext?
-    /// Value of `Host`.
-    let hostField: [UInt8]
-    /// What stands before each target; empty or `/…` without a slash at the end.
-    let basePath: [UInt8]
     let name: String
-    /// The name for captures, whose length fits a byte.
-    let nameBytes: UnsafeRawBufferPointer
-    /// The line of a request's head that carries our key there; empty where callers bring their own.
+    // As heads and captures have it: bytes without an owner, which cost nothing to hand on.
+    /// What stands before each target; empty or `/…` without a slash at the end.
+    let basePath: UnsafeRawBufferPointer
+    /// The lines of a request's head that name the host and carry our key there; the latter is empty where callers bring their own.
+    let hostLine: UnsafeRawBufferPointer
     let keyLine: UnsafeRawBufferPointer
+    /// The line of an answer's head that tells where it came from.
+    let answerLine: UnsafeRawBufferPointer
+    /// The name, cut so that its length fits a byte.
+    let nameBytes: UnsafeRawBufferPointer
     /// Whether exchanges are given to it.
     var breaker: CircuitBreaker
     /// Slots of idle connections, the last used at the end.
@@ -35,8 +37,9 @@ struct Target: ~Copyable {
         let url = upstream.url
         endpoint = .tcp(host: url.host, port: UInt16(clamping: url.port))
         self.tls = url.isTLS ? tls : nil
-        hostField = Array(url.hostField.utf8)
-        basePath = Array(url.basePath.utf8)
+        hostLine = Self.hostLine(url.hostField)
+        answerLine = Self.answerLine(url.hostField)
+        basePath = url.basePath.keptBytes
         name = url.description
         nameBytes = String(decoding: name.utf8.prefix(Int(UInt8.max)), as: UTF8.self).keptBytes
         if case .value(let key)? = upstream.key {
@@ -48,12 +51,16 @@ struct Target: ~Copyable {
         self.idleLimit = idleLimit
     }
 
+    private static func hostLine(_ host: String) -> UnsafeRawBufferPointer { "Host: \(host)\r\n".keptBytes }
+    private static func answerLine(_ host: String) -> UnsafeRawBufferPointer { "X-TruthTable-Upstream: \(host)\r\n".keptBytes }
+
     init(broadcaster path: String, breaker: CircuitBreaker) {
         endpoint = .unix(path: path)
         tls = nil
-        hostField = Array("broadcaster".utf8)
-        basePath = []
         name = "broadcaster"
+        hostLine = Self.hostLine(name)
+        answerLine = Self.answerLine(name)
+        basePath = "".keptBytes
         nameBytes = name.keptBytes
         keyLine = UnsafeRawBufferPointer(start: nil, count: 0)
         self.breaker = breaker

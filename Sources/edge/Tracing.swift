@@ -77,8 +77,8 @@ extension Proxy {
         }
     }
 
-    /// The fields for the upstream. The client's tracestate goes on with its trace, if it is well formed.
-    mutating func appendTrace(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: RawSpan, _ sink: inout ByteSink) {
+    /// The fields for the upstream. The client's tracestate goes on with its trace, if it is well formed. `room` is the sink's.
+    mutating func appendTrace(_ client: UnsafeMutablePointer<ClientConnection>, _ bytes: RawSpan, _ sink: inout ByteSink, _ room: UnsafeMutableRawBufferPointer) {
         guard let context = client.pointee.exchange.trace.context else { return }
         sink.append("traceparent: ")
         sink.append(context)
@@ -94,7 +94,7 @@ extension Proxy {
             field = next
         }
         // Looked at where it was written: only there the values of several fields stand together.
-        guard !sink.overflowed, TraceState.accepts(UnsafeRawBufferPointer(rebasing: scratch[start..<sink.count]).bytes) else { return sink.rewind(to: before) }
+        guard !sink.overflowed, TraceState.accepts(UnsafeRawBufferPointer(rebasing: room[start..<sink.count]).bytes) else { return sink.rewind(to: before) }
         sink.append("\r\n")
     }
 }

@@ -21,7 +21,7 @@ extension Proxy {
         }
         // It ended before, in order, which hides from reads that it is broken now.
         if connection.pointee.hasEnded, readiness.contains(.failed) { return breakTunnel(connection.pointee.client) }
-        if readiness.mayWrite || connection.pointee.tls != nil {
+        if !connection.pointee.output.isEmpty, readiness.mayWrite || connection.pointee.tls != nil {
             flushUpstream(upstream)
             guard upstreams.find(token.slot, token.generation) != nil else { return }
         }
@@ -195,7 +195,7 @@ extension Proxy {
                 }
                 if position == bytes.count, !connection.pointee.answerBegan { return }
             }
-            body: while true {
+            body: while position < bytes.count {
                 switch try connection.pointee.answer.next(bytes.bytes, from: &position) {
                 case .data(let offset, let count): answerData(index, UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)]))
                 case .needMore, .end: break body

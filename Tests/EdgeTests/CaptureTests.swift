@@ -25,26 +25,36 @@ private struct Written {
         let bytes = Array(request.utf8)
         var position = 0
         _ = try parser.parseRequest(bytes.span.bytes, from: &position, limits: HeadLimits(headBytes: 256 << 10, targetBytes: 128 << 10))
-        writer.writer.begin(parser, bytes.span.bytes, requestID: Array("req".utf8).span.bytes, auditID: Array("aud".utf8).span.bytes, caller: Array("me".utf8).span.bytes, acceptedMilliseconds: 7,
+        writer.writer.begin(
+            &parser, bytes.span.bytes, requestID: Array("req".utf8).span.bytes, auditName: .none, caller: Array("me".utf8).span.bytes, acceptedMilliseconds: 7,
             without: Redaction(furtherWords: []))
     }
 
     func request(_ data: [UInt8], limit: Int) { data.withUnsafeBytes { writer.writer.requestBody($0, limit: limit) } }
     func response(_ data: [UInt8], limit: Int) { data.withUnsafeBytes { writer.writer.responseBody($0, limit: limit) } }
 
-    func answer(_ head: String) throws {
+    func answer(_ head: String, behindWholeRequest: Bool = false) throws {
         var parser = HeadParser()
         let bytes = Array(head.utf8)
         var position = 0
         _ = try parser.parseResponse(bytes.span.bytes, to: .get, from: &position)
-        writer.writer.responseHead(parser, bytes.span.bytes, upstream: Array("up".utf8).span.bytes, without: Redaction(furtherWords: []))
+        writer.writer.responseHead(
+            &parser, bytes.span.bytes, behindWholeRequest: behindWholeRequest, upstream: Array("up".utf8).span.bytes, without: Redaction(furtherWords: []))
+    }
+
+    /// Nil when the writer had no room.
+    func frame() -> [UInt8]? {
+        var frame = BlockChain(in: pool)
+        guard let length = writer.writer.finish(id: 9, to: &frame) else { return nil }
+        var all: [UInt8] = []
+        frame.forEachPiece { all += $0 }
+        #expect(all.count == length)
+        return all
     }
 
     /// Nil when the writer had no room.
     func finish() throws -> Seen? {
-        guard let frame = writer.writer.finish(id: 9, pool: pool) else { return nil }
-        var all: [UInt8] = []
-        frame.forEachPiece { all += $0 }
+        guard let all = frame() else { return nil }
         var decoder = FrameDecoder(limit: ChannelKind.capture.payloadLimit)
         var seen: Seen?
         var used = 0
@@ -87,6 +97,20 @@ private struct Written {
         #expect(seen.requestBody == Array("question!".utf8) && seen.responseBody == Array("answer".utf8))
         #expect(seen.head.durationMicroseconds == 3 && seen.head.acceptedMilliseconds == 7)
         #expect(pool.usedBytes == 0 && !written.writer.writer.isActive)
+    }
+
+    @Test(arguments: [0, 1, 3000, 5000, 20_000]) func `a frame is the same whether its answer came behind its request or not`(_ size: Int) throws {
+        for fields in ["", "Authorization: hush\r\nA: b\r\n", "A: \(String(repeating: "a", count: 5000))\r\nX-Secret: hush\r\n"] {
+            let frames = try [false, true].map { behindWholeRequest in
+                let written = try Written("POST /v1/x?a=1 HTTP/1.1\r\nHost: x\r\n\(fields)\r\n", pool: pool)
+                written.request([UInt8](repeating: 1, count: size), limit: 6000)
+                try written.answer("HTTP/1.1 200 OK\r\n\(fields)\r\n", behindWholeRequest: behindWholeRequest)
+                for _ in 0..<3 { written.response([UInt8](repeating: 2, count: size), limit: 16_000) }
+                return try #require(written.frame())
+            }
+            #expect(frames[0] == frames[1])
+            #expect(pool.usedBytes == 0)
+        }
     }
 
     @Test(arguments: [0, 1, 4999, 5000, 5001, 20_000]) func `bodies are cut at the limit, and counted beyond it`(_ limit: Int) throws {
@@ -262,6 +286,18 @@ private struct Written {
         #expect(post.reader?.error == nil)
         #expect(UInt64(post.reader?.captures.count ?? 0) == post.slot.value(.captureSent))
         #expect(post.pool.usedBytes == 0)
+    }
+
+    @Test(arguments: 1...4) func `the ring of captures goes round`(_ capacity: Int) throws {
+        let post = try Post(capacity: capacity)
+        try post.attach()
+        for round in 1...3 * capacity {
+            try post.capture(round)
+            if round % 2 == 0 { try post.capture(10) }
+            for _ in 0..<3 { post.turn() }
+            #expect(post.waiting == 0 && post.pool.usedBytes == 0)
+        }
+        #expect(UInt64(post.reader?.captures.count ?? 0) == post.slot.value(.captureSent))
     }
 
     @Test func `more captures than the ring has places are dropped`() throws {

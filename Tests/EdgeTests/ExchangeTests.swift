@@ -353,6 +353,45 @@ extension Exchanges {
             #expect(world.captures.count == 1 && capture.head.flags == .testMode && capture.responseFields == "Content-Type: application/json\r\n")
         }
 
+        /// Heads are written in place where they fit into a block of memory, and elsewhere where they do not.
+        @Test func `heads of any length arrive whole, also behind each other`() throws {
+            let world = try World()
+            let client = try world.connect()
+            for size in [1, 1000, 2500, 3000, 3500, 3700, 3800, 3850, 3900, 3950, 4000, 4079, 4080, 4081, 5000, 9000, 20_000] {
+                let long = "A: \(String(repeating: "a", count: size))"
+                let request = head("POST /a HTTP/1.1", "Host: x", "X-Request-ID: t", long, "Content-Length: 3") + "abc"
+                let answer = head("HTTP/1.1 200 OK", long, "Content-Length: 2") + "ok"
+                client.say(request + request)
+                for round in 1...2 {
+                    let upstream = try world.upstream(0)
+                    let expected = forwarded(world, "POST /a HTTP/1.1", [long], framing: ["Content-Length: 3"]) + "abc"
+                    world.wait("request \(round) of \(size)") { upstream.received.count >= expected.utf8.count }
+                    #expect(upstream.text == expected)
+                    upstream.forget()
+                    upstream.say(answer)
+                }
+                let expected = answered("HTTP/1.1 200 OK", [long], framing: ["Content-Length: 2"]) + "ok"
+                world.wait("answers of \(size)") { client.received.count >= 2 * expected.utf8.count }
+                #expect(client.text == expected + expected)
+                client.forget()
+            }
+            world.settle()
+        }
+
+        @Test func `a head that is too long is refused, on either side`() throws {
+            let world = try World(World.settings { $0.maxHeadBytes = 8192 })
+            let client = try world.connect()
+            client.say(head("GET /a HTTP/1.1", "Host: x", "A: \(String(repeating: "a", count: 8192))"))
+            world.wait("the refusal") { client.has("HTTP/1.1 431 ") }
+            let second = try world.connect()
+            second.say(plain)
+            let upstream = try world.upstream(0)
+            world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
+            upstream.say(head("HTTP/1.1 200 OK", "A: \(String(repeating: "a", count: 8192))"))
+            world.wait("the failure") { second.has("HTTP/1.1 502 ") }
+            world.settle()
+        }
+
         // MARK: The product's own
 
         @Test func `a request that none may make is answered once`() throws {

@@ -5,7 +5,7 @@ import Testing
 
 private func own(_ path: String, behind prefix: String = "") -> OwnPath? {
     let bytes = Array(path.utf8)
-    return OwnPath(bytes.span.bytes, behind: Array(prefix.utf8))
+    return Array(prefix.utf8).withUnsafeBytes { OwnPath(bytes.span.bytes, behind: $0) }
 }
 
 @Suite struct OwnPathTests {

@@ -1,6 +1,7 @@
 // The edge's small parts, each by itself.
 import EventLoop
 import HTTP
+import Simulation
 import Testing
 
 @testable import edge
@@ -177,6 +178,15 @@ import Testing
         _ = text(namer.next(milliseconds: .max))
     }
 
+    @Test func `they tell the time and the count`() throws {
+        var namer = ExchangeNamer()
+        for (index, milliseconds) in [5, 5, 1 << 47, 5, 0, 0, .max, (1 << 48) - 1, 1 << 48].enumerated() as EnumeratedSequence<[UInt64]> {
+            let name = text(namer.next(milliseconds: milliseconds)).dropFirst(4)
+            #expect(UInt64(name.prefix(12), radix: 16) == milliseconds & 0xFFFF_FFFF_FFFF)
+            #expect(UInt32(name.suffix(8), radix: 16) == UInt32(index + 1))
+        }
+    }
+
     @Test(arguments: [
         ("a", true), ("A-z_0.9", true), (String(repeating: "x", count: 64), true), ("", false), (String(repeating: "x", count: 65), false), ("a b", false),
         ("a\r\nb: c", false), ("a,b", false), ("a;b", false), ("é", false), ("\0", false), ("<x>", false), ("a\"", false),
@@ -192,6 +202,58 @@ import Testing
         ("Accept", false), ("Content-Type", false), ("ke", false), ("k", false), ("", false), ("tokeN", true), ("toke", false), ("secre-t", false),
     ]) func `secrets are known by their names`(_ name: String, _ secret: Bool) {
         #expect(Redaction(furtherWords: []).isSecret(Array(name.utf8).span.bytes) == secret)
+    }
+
+    /// By the letter, without any of the tests that make it fast.
+    private func isSecretPlainly(_ name: [UInt8], _ words: [String]) -> Bool {
+        let folded = name.map { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 ? $0 | 0x20 : $0 }
+        return words.contains { word in
+            let word = Array(word.utf8)
+            return word.count <= folded.count && (0...folded.count - word.count).contains { folded[$0..<$0 + word.count].elementsEqual(word) }
+        }
+    }
+
+    private static let words = ["authorization", "cookie", "key", "token", "secret", "password", "signature"]
+
+    @Test(arguments: [[], ["passport", "x-card", "q", "ua_1"]]) func `whatever a name is, only the words count`(_ further: [String]) {
+        let redaction = Redaction(furtherWords: further)
+        let words = Self.words + further
+        var random = SeededRandom(seed: 3)
+        var secrets = 0
+        for _ in 0..<40_000 {
+            var name: [UInt8] = []
+            for _ in 0..<random.below(5) {
+                switch random.below(4) {
+                case 0: name += (0..<random.below(6)).map { _ in UInt8(random.below(256)) }
+                case 1: name += Array(["-", "_", "x", "Accept", "Ranges", "to", "ken", "7"][random.below(8)].utf8)
+                default:
+                    // A word, perhaps in the other case, perhaps damaged.
+                    var word = Array(words[random.below(words.count)].utf8)
+                    if random.below(2) == 0 { word = word.map { random.below(2) == 0 ? $0 ^ 0x20 : $0 } }
+                    if random.below(2) == 0 { word.remove(at: random.below(word.count)) }
+                    if random.below(3) == 0, word.count > 1 { word.swapAt(random.below(word.count), random.below(word.count)) }
+                    name += word
+                }
+            }
+            let isSecret = isSecretPlainly(name, words)
+            secrets += isSecret ? 1 : 0
+            #expect(redaction.isSecret(name.span.bytes) == isSecret, "\(String(decoding: name, as: UTF8.self))")
+        }
+        #expect((1000..<39_000).contains(secrets))
+    }
+
+    /// What the parser tells of a name decides as its letters would.
+    @Test(arguments: [[], ["agent"]]) func `names that the parser knows are what their letters say`(_ further: [String]) throws {
+        for known in FieldName.allCases where known != .other && known != .host {
+            let name = "\(known.text)"
+            var parser = HeadParser()
+            let value = known == .contentLength ? "1" : known == .transferEncoding ? "chunked" : known == .expect ? "100-continue" : "v"
+            let bytes = Array("POST / HTTP/1.1\r\nHost: x\r\n\(name): \(value)\r\n\r\n".utf8)
+            var position = 0
+            _ = try parser.parseRequest(bytes.span.bytes, from: &position)
+            #expect(parser.field(1).name == known)
+            #expect(Redaction(furtherWords: further).isSecret(parser.field(1), in: bytes.span.bytes) == isSecretPlainly(Array(name.utf8), Self.words + further), "\(name)")
+        }
     }
 
     @Test(arguments: [

@@ -77,7 +77,7 @@ struct BlockChainTests {
                 for _ in 0..<120 {
                     let size = [0, 1, 15, 100, block - 1, block, block + 1, 3 * block][Int(random.next() % 8)]
                     let bytes = random.bytes(size)
-                    switch random.next() % 9 {
+                    switch random.next() % 12 {
                     case 0, 1:
                         let taken = chain.add(bytes)
                         #expect(taken <= size)
@@ -90,7 +90,7 @@ struct BlockChainTests {
                         let cut = Int(random.next() % 20)
                         other.removeFirst(cut)
                         model += bytes[..<taken].dropFirst(cut)
-                        chain.append(other)
+                        chain.takeAll(&other)
                     case 5:
                         let length = Int(random.next() % UInt64(model.count + 10))
                         chain.truncate(to: length)
@@ -99,6 +99,20 @@ struct BlockChainTests {
                         let length = random.next() % 4 == 0 ? size : Int(random.next() % UInt64(model.count + 10))
                         chain.removeFirst(length)
                         model = Array(model.dropFirst(length))
+                    case 8:
+                        let written = chain.appendInPlace(min(size, block)) { room in
+                            #expect(room.count >= min(size, block) && room.count <= block)
+                            let part = bytes.prefix(Int(random.next() % UInt64(room.count + 1)))
+                            room.copyBytes(from: part)
+                            return part.count
+                        }
+                        #expect(written <= size)
+                        model += bytes[..<written]
+                    case 9:
+                        var other = BlockChain(in: pool)
+                        let taken = other.add(bytes)
+                        if chain.appendAll(other) { model += bytes[..<taken] }
+                        #expect(contents(other) == Array(bytes[..<taken]))
                     case 7 where random.next() % 8 == 0:
                         chain.removeAll()
                         model = []
@@ -141,6 +155,34 @@ struct BlockChainTests {
         #expect(contents(chain).prefix(4) == [8, 7, 1, 1])
     }
 
+    @Test func `what is written in place goes behind what is there, or into a new block`() {
+        let pool = BlockPool(limitBytes: 3 * 4096)
+        for held in [0, 1, block - 100, block - 99, block] {
+            var chain = BlockChain(in: pool)
+            let taken = chain.addAll([UInt8](repeating: 1, count: held))
+            #expect(taken)
+            let used = pool.usedBytes
+            for nothing in [0, -1, Int.min] {
+                let written = chain.appendInPlace(100) { _ in nothing }
+                #expect(written == 0 && pool.usedBytes == used)
+            }
+            let isBehind = held > 0 && block - held >= 100
+            let written = chain.appendInPlace(100) { room in
+                #expect(room.count == (isBehind ? block - held : block))
+                room.initializeMemory(as: UInt8.self, repeating: 2)
+                return .max  // more than there is room for
+            }
+            #expect(written == (isBehind ? block - held : block))
+            #expect(contents(chain) == [UInt8](repeating: 1, count: held) + [UInt8](repeating: 2, count: written))
+            #expect(pool.usedBytes == used + (isBehind ? 0 : 4096))
+        }
+        var chain = BlockChain(in: pool)
+        let taken = chain.addAll([UInt8](repeating: 1, count: 3 * block - 5))
+        let fits = chain.appendInPlace(5) { _ in 5 }
+        let another = chain.appendInPlace(1) { _ in 1 }
+        #expect(taken && fits == 5 && another == 0 && chain.count == 3 * block)
+    }
+
     @Test func `lengths from nowhere change nothing`() {
         let pool = BlockPool(limitBytes: 1 << 20)
         var chain = BlockChain(in: pool)
@@ -172,7 +214,7 @@ struct BlockChainTests {
                 var part = BlockChain(in: pool)
                 let taken = part.addAll(Array(bytes[at..<min(bytes.count, at + 3 * block)]))
                 #expect(taken)
-                chain.append(part)
+                chain.takeAll(&part)
             }
             cl_set_buffers(ends.0, 4096)
             var arrived: [UInt8] = []

@@ -158,8 +158,8 @@ struct CaptureTests {
         let count = 5
         var frames = BlockChain(in: pool)
         for id in 1...UInt64(count) {
-            guard let built = chain(runs, id: id, in: pool, piece: piece) else { throw FrameError.descriptors }
-            frames.append(built)
+            guard var built = chain(runs, id: id, in: pool, piece: piece) else { throw FrameError.descriptors }
+            frames.takeAll(&built)
         }
         var ended = sender.flush(&frames, upTo: frames.count, in: loop)
         #expect(lengths == Self.typical || !frames.isEmpty, "the socket took all at once: nothing was partial")
