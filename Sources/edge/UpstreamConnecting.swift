@@ -18,7 +18,7 @@ extension Proxy {
             connection.pointee.client = index
             connection.pointee.isReused = true
             client.pointee.exchange.upstream = upstream
-            upstreamDeadlines[upstream] = .max  // its clock runs once something is sent, or the request is whole
+            runClock(upstream)
             return true
         }
         switch target.pointee.endpoint {
