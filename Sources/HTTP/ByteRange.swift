@@ -43,22 +43,40 @@ extension RawSpan {
         extracting(range.lowerBound..<range.upperBound)
     }
 
+    /// Whether `count` > 0 bytes are there from `offset` on, for any offset. The span's own checked loads compare up to
+    /// three times; nothing is loaded unchecked but behind this.
+    @inlinable @inline(__always)
+    func holds(_ count: Int, from offset: Int) -> Bool {
+        let last = byteCount &- count
+        return last >= 0 && UInt(bitPattern: offset) <= UInt(bitPattern: last)
+    }
+
     /// One byte; the offset is checked.
     @inlinable @inline(__always)
     func byte(_ offset: Int) -> UInt8 {
-        unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+        precondition(UInt(bitPattern: offset) < UInt(bitPattern: byteCount))
+        return unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
     }
 
-    /// One byte, or NUL past the end, which may stand nowhere in a head.
+    /// One byte, or NUL outside the span, which may stand nowhere in a head.
     @inlinable @inline(__always)
     func peek(_ offset: Int) -> UInt8 {
-        offset < byteCount ? byte(offset) : 0
+        guard UInt(bitPattern: offset) < UInt(bitPattern: byteCount) else { return 0 }
+        return unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
+    }
+
+    /// Two bytes, the first one lower, or zero where they are not both there.
+    @inlinable @inline(__always)
+    func peekPair(_ offset: Int) -> UInt16 {
+        guard holds(2, from: offset) else { return 0 }
+        return UInt16(littleEndian: unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt16.self))
     }
 
     /// Eight bytes, the first one lowest; the offset is checked.
     @inlinable @inline(__always)
     func word(_ offset: Int) -> UInt64 {
-        UInt64(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        precondition(holds(8, from: offset))
+        return UInt64(littleEndian: unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
     }
 
     /// Up to eight bytes from `offset`, zeros after `end` (a valid end of bytes in this span).
@@ -66,7 +84,7 @@ extension RawSpan {
     func word(_ offset: Int, before end: Int) -> UInt64 {
         let wanted = end &- offset
         if wanted <= 0 { return 0 }
-        if offset &+ 8 <= byteCount {
+        if holds(8, from: offset) {
             let loaded = word(offset)
             return wanted >= 8 ? loaded : loaded & ((1 &<< UInt64(wanted &* 8)) &- 1)
         }

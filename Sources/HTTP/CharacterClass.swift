@@ -41,18 +41,34 @@ enum CharacterClass {
     @inline(__always)
     static func endOfText(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
         var position = offset
-        while position &+ 8 <= bytes.byteCount {
-            let word = bytes.word(position)
-            let hits = EightBytes.below(word, 0x20) | EightBytes.equal(word, 0x7F)
-            if hits == 0 {
-                position &+= 8
-                continue
-            }
-            position &+= EightBytes.first(hits)
-            if bytes.byte(position) != .tab { return position }
-            position &+= 1
+        while let chunk = bytes.sixteen(position) {
+            let end = (chunk.below(0x20) .& .!chunk.equal(.tab) .| chunk.equal(0x7F)).first
+            position &+= end
+            if end < 16 { return position }
         }
         while position < bytes.byteCount, isText(bytes.byte(position)) { position &+= 1 }
+        return position
+    }
+
+    /// What names of fields and hosts are made of, all of it token bytes: letters, digits, `-`, `.`, `_`.
+    @inlinable @inline(__always)
+    static func isPlain(_ byte: UInt8) -> Bool {
+        isAlphanumeric(byte) || byte &- UInt8(ascii: "-") < 2 || byte == UInt8(ascii: "_")
+    }
+
+    /// The first byte from `offset` that is not plain; the span's end when all are.
+    @inline(__always)
+    static func endOfPlain(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
+        var position = offset
+        while let chunk = bytes.sixteen(position) {
+            let letters = (chunk | SixteenBytes(repeating: 0x20)).within(UInt8(ascii: "a"), count: 26)
+            let digits = chunk.within(UInt8(ascii: "0"), count: 10)
+            let marks = chunk.within(UInt8(ascii: "-"), count: 2) .| chunk.equal(UInt8(ascii: "_"))
+            let end = (.!(letters .| digits .| marks)).first
+            position &+= end
+            if end < 16 { return position }
+        }
+        while position < bytes.byteCount, isPlain(bytes.byte(position)) { position &+= 1 }
         return position
     }
 
@@ -87,4 +103,10 @@ extension UInt8 {
     @usableFromInline static let space: UInt8 = 0x20
     @usableFromInline static let colon: UInt8 = 0x3A
     @usableFromInline static let comma: UInt8 = 0x2C
+}
+
+/// As `RawSpan.peekPair` answers them.
+extension UInt16 {
+    static let carriageReturnLineFeed: UInt16 = 0x0A0D
+    static let colonSpace: UInt16 = 0x203A
 }

@@ -12,6 +12,8 @@
     @usableFromInline let firsts: UnsafeMutablePointer<UInt8>
     @usableFromInline let capacity: Int
     @usableFromInline private(set) var count = 0
+    /// The names that came more than once; without them `nextIndex` would look through all fields.
+    @usableFromInline private(set) var repeated = FieldNames.none
 
     /// `capacity` is at most 255: indices are kept in a byte.
     init(capacity: Int) {
@@ -31,6 +33,7 @@
     @inline(__always)
     mutating func removeAll() {
         count = 0
+        repeated = .none
         unsafe firsts.update(repeating: 0, count: Self.nameCapacity)
     }
 
@@ -41,7 +44,11 @@
         unsafe fields[count] = field
         count &+= 1
         let name = Int(field.name.rawValue)
-        if unsafe firsts[name] == 0 { unsafe firsts[name] = UInt8(truncatingIfNeeded: count) }
+        if unsafe firsts[name] == 0 {
+            unsafe firsts[name] = UInt8(truncatingIfNeeded: count)
+        } else {
+            repeated = repeated.with(field.name)
+        }
     }
 
     @inlinable @inline(__always)
@@ -61,8 +68,13 @@
         return index == 0 ? nil : Int(index) &- 1
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     func nextIndex(of name: FieldName, after index: Int) -> Int? {
+        repeated.contains(name) ? search(name, after: index) : nil
+    }
+
+    @usableFromInline @inline(never)
+    func search(_ name: FieldName, after index: Int) -> Int? {
         var next = index &+ 1
         while next < count {
             if self[next].name == name { return next }

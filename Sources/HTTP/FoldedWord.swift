@@ -25,52 +25,49 @@ struct FoldedWord {
         fourth = bytes.word(start &+ 24, before: end)
     }
 
-    /// The bytes from `start` up to the first colon, when there is one among the next 32; nil also near the span's end.
-    /// Finding and loading are one here, with one check of bounds: this is the busiest place of the parser.
+    /// The bytes from `start` up to the first `end`, when there is one among the next 32; nil also near the span's end.
+    /// Finding and loading are one here: this is the busiest place of the parser.
     @inline(__always)
-    init?(upToColon bytes: borrowing RawSpan, from start: Int) {
-        guard start &+ Self.capacity <= bytes.byteCount else { return nil }
-        let window = bytes.extracting(start..<start &+ Self.capacity)
-        var word = window.word(0)
-        var hits = EightBytes.equal(word, .colon)
-        if hits != 0 {
-            count = EightBytes.first(hits)
-            first = Self.start(of: word, before: hits)
+    init?(_ bytes: borrowing RawSpan, from start: Int, upTo end: UInt8) {
+        guard let head = bytes.sixteen(start) else { return nil }
+        var words = head.words
+        var hits = head.equal(end).words
+        if hits.first != 0 {
+            count = Self.index(of: hits.first)
+            first = words.first & Self.below(hits.first)
             (second, third, fourth) = (0, 0, 0)
             return
         }
-        first = word
-        word = window.word(8)
-        hits = EightBytes.equal(word, .colon)
-        if hits != 0 {
-            count = 8 &+ EightBytes.first(hits)
-            second = Self.start(of: word, before: hits)
+        first = words.first
+        if hits.second != 0 {
+            count = 8 &+ Self.index(of: hits.second)
+            second = words.second & Self.below(hits.second)
             (third, fourth) = (0, 0)
             return
         }
-        second = word
-        word = window.word(16)
-        hits = EightBytes.equal(word, .colon)
-        if hits != 0 {
-            count = 16 &+ EightBytes.first(hits)
-            third = Self.start(of: word, before: hits)
+        second = words.second
+        guard let tail = bytes.sixteen(start &+ 16) else { return nil }
+        words = tail.words
+        hits = tail.equal(end).words
+        if hits.first != 0 {
+            count = 16 &+ Self.index(of: hits.first)
+            third = words.first & Self.below(hits.first)
             fourth = 0
             return
         }
-        third = word
-        word = window.word(24)
-        hits = EightBytes.equal(word, .colon)
-        guard hits != 0 else { return nil }
-        count = 24 &+ EightBytes.first(hits)
-        fourth = Self.start(of: word, before: hits)
+        guard hits.second != 0 else { return nil }
+        third = words.first
+        count = 24 &+ Self.index(of: hits.second)
+        fourth = words.second & Self.below(hits.second)
     }
 
-    /// The bytes below the first hit, zeros from there on.
+    /// The byte of the first hit.
     @inline(__always)
-    private static func start(of word: UInt64, before hits: UInt64) -> UInt64 {
-        let lowest = hits & (0 &- hits)  // bit 7 of the byte that was hit
-        return word & ((lowest &>> 7) &- 1)
-    }
+    private static func index(of hits: UInt64) -> Int { hits.trailingZeroBitCount &>> 3 }
+
+    /// All bits below the first hit.
+    @inline(__always)
+    private static func below(_ hits: UInt64) -> UInt64 { (hits & (0 &- hits)) &- 1 }
 
     /// A text of ours in lower case: letters, digits and hyphens.
     @inline(__always)
@@ -86,9 +83,9 @@ struct FoldedWord {
     /// letters in `lowercase` are folded, so that no control byte passes for a hyphen or digit.
     @inline(__always)
     func isEqual(to lowercase: FoldedWord) -> Bool {
-        count == lowercase.count
-            && Self.equal(first, lowercase.first) && Self.equal(second, lowercase.second)
-            && Self.equal(third, lowercase.third) && Self.equal(fourth, lowercase.fourth)
+        count == lowercase.count && Self.equal(first, lowercase.first)
+            && (count <= 8 || Self.equal(second, lowercase.second))
+            && (count <= 16 || (Self.equal(third, lowercase.third) && Self.equal(fourth, lowercase.fourth)))
     }
 
     /// A constant text folds into constants of the compare.
@@ -101,33 +98,6 @@ struct FoldedWord {
     @inline(__always)
     func isExactly(_ text: StaticString) -> Bool {
         count == text.utf8CodeUnitCount && first == Self.word(text, 0)
-    }
-
-    /// Whether it has at most 32 bytes, all of them letters, digits, hyphens or underscores, as nearly every name.
-    @inline(__always)
-    var isPlainName: Bool {
-        count > 0 && count <= Self.capacity
-            && Self.isPlain(first, count) && (count <= 8 || Self.isPlain(second, count &- 8))
-            && (count <= 16 || (Self.isPlain(third, count &- 16) && Self.isPlain(fourth, count &- 24)))
-    }
-
-    /// Exact for every byte: no sum carries into the next one, as the top bits are taken off first.
-    @inline(__always)
-    private static func isPlain(_ word: UInt64, _ count: Int) -> Bool {
-        if count <= 0 { return true }
-        let wanted = count >= 8 ? EightBytes.tops : EightBytes.tops & ((1 &<< UInt64(count &* 8)) &- 1)
-        let low = word & ~EightBytes.tops
-        let folded = low | 0x2020_2020_2020_2020
-        let letters = atLeast(folded, UInt8(ascii: "a")) & ~atLeast(folded, UInt8(ascii: "z") &+ 1)
-        let digits = atLeast(low, UInt8(ascii: "0")) & ~atLeast(low, UInt8(ascii: "9") &+ 1)
-        let hyphens = atLeast(low, UInt8(ascii: "-")) & ~atLeast(low, UInt8(ascii: "-") &+ 1)
-        let underscores = atLeast(low, UInt8(ascii: "_")) & ~atLeast(low, UInt8(ascii: "_") &+ 1)
-        return (letters | digits | hyphens | underscores) & ~word & wanted == wanted
-    }
-
-    @inline(__always)
-    private static func atLeast(_ low: UInt64, _ limit: UInt8) -> UInt64 {
-        low &+ UInt64(0x80 &- limit) &* EightBytes.ones
     }
 
     @inline(__always)

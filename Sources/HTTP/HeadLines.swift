@@ -8,6 +8,10 @@ extension HeadParser {
         _ bytes: borrowing RawSpan, from start: Int, targetLimit: Int
     ) throws(HTTPError) -> Int {
         var offset = start
+        if let word = FoldedWord(bytes, from: start, upTo: .space), Method.named(word) != .other {
+            offset = start &+ word.count
+        }
+        // Of a method that we know nothing is left: it ends at the space.
         while CharacterClass.isToken(bytes.peek(offset)) { offset &+= 1 }
         guard offset > start else { throw bytes.peek(offset) == .carriageReturn ? .badRequestLine : .badMethod }
         guard bytes.peek(offset) == .space else {
@@ -64,28 +68,32 @@ extension HeadParser {
     /// `name: value CRLF`; answers the offset after the line.
     @inline(__always)
     private mutating func parseField(_ bytes: borrowing RawSpan, from start: Int) throws(HTTPError) -> Int {
-        var field = HeadField()
         let word =
-            FoldedWord(upToColon: bytes, from: start)
+            FoldedWord(bytes, from: start, upTo: .colon)
             ?? FoldedWord(bytes, start, Self.nextColon(bytes, from: start))
         let colon = start &+ word.count
-        field.name = names.name(of: word)
+        let name = names.name(of: word)
         // A known name is made of token bytes; its text was compared.
-        if field.name == .other, !word.isPlainName { try Self.checkName(bytes, start, colon) }
-        field.nameRange = ByteRange(start, colon)
+        if name == .other { try Self.checkName(bytes, start, colon) }
 
-        var valueStart = colon &+ 1
-        while CharacterClass.isSpaceOrTab(bytes.peek(valueStart)) { valueStart &+= 1 }
-        let lineStop = CharacterClass.endOfText(bytes, from: valueStart)
-        let end = try lineEnd(bytes, lineStop)
-        var valueEnd = lineStop
-        while valueEnd > valueStart, CharacterClass.isSpaceOrTab(bytes.peek(valueEnd &- 1)) { valueEnd &-= 1 }
-        field.valueRange = ByteRange(valueStart, valueEnd)
-        field.lineEnd = UInt32(truncatingIfNeeded: end)
-        field.isCanonical = valueStart == colon &+ 2 && valueEnd == lineStop && bytes.peek(colon &+ 1) == .space
-        field.isHopByHop = field.name.isHopByHop
+        var valueStart = colon &+ 2
+        var isCanonical =
+            bytes.peekPair(colon) == .colonSpace && !CharacterClass.isSpaceOrTab(bytes.peek(valueStart))
+        if !isCanonical {
+            valueStart = colon &+ 1
+            while CharacterClass.isSpaceOrTab(bytes.peek(valueStart)) { valueStart &+= 1 }
+        }
+        var valueEnd = CharacterClass.endOfText(bytes, from: valueStart)
+        let end = try lineEnd(bytes, valueEnd)
+        while valueEnd > valueStart, CharacterClass.isSpaceOrTab(bytes.peek(valueEnd &- 1)) {
+            valueEnd &-= 1
+            isCanonical = false
+        }
 
-        fields.append(field)
+        fields.append(
+            HeadField(
+                nameRange: ByteRange(start, colon), valueRange: ByteRange(valueStart, valueEnd),
+                lineEnd: UInt32(truncatingIfNeeded: end), name: name, isCanonical: isCanonical))
         return end
     }
 
@@ -104,7 +112,7 @@ extension HeadParser {
     /// A name is a token; the colon that was found may belong to a later line, then this one has none.
     private static func checkName(_ bytes: borrowing RawSpan, _ start: Int, _ end: Int) throws(HTTPError) {
         guard start < end else { throw .badFieldName }
-        var offset = start
+        var offset = CharacterClass.endOfPlain(bytes, from: start)
         while offset < end {
             let byte = bytes.peek(offset)
             guard CharacterClass.isToken(byte) else {
@@ -135,12 +143,9 @@ extension HeadParser {
     func lineEnd(
         _ bytes: borrowing RawSpan, _ offset: Int, otherwise error: HTTPError = .controlByte
     ) throws(HTTPError) -> Int {
-        guard offset &+ 1 < bytes.byteCount else { throw error }
-        if bytes.peek(offset) == .carriageReturn {
-            if bytes.peek(offset &+ 1) == .lineFeed { return offset &+ 2 }
-            throw .bareCarriageReturn
-        }
-        throw error
+        let pair = bytes.peekPair(offset)
+        if pair == .carriageReturnLineFeed { return offset &+ 2 }
+        throw UInt8(truncatingIfNeeded: pair) == .carriageReturn ? .bareCarriageReturn : error
     }
 }
 

@@ -110,7 +110,7 @@ package struct HeadParser: ~Copyable {
     package func firstIndex(of name: FieldName) -> Int? { fields.firstIndex(of: name) }
 
     /// The next field of a known name, for fields that may come more than once.
-    @inlinable
+    @inlinable @inline(__always)
     package func nextIndex(of name: FieldName, after index: Int) -> Int? { fields.nextIndex(of: name, after: index) }
 
     /// The value of the first field of a known name.

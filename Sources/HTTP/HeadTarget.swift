@@ -66,7 +66,7 @@ extension HeadParser {
             guard offset > literal, offset < end, bytes.peek(offset) == UInt8(ascii: "]") else { return false }
             offset &+= 1
         } else {
-            while offset < end, isNameByte(bytes.peek(offset)) { offset &+= 1 }
+            offset = min(end, CharacterClass.endOfPlain(bytes, from: offset))
             guard offset > start else { return false }
         }
         if offset == end { return true }
@@ -81,14 +81,8 @@ extension HeadParser {
         return offset == end && port <= 65_535
     }
 
-    @inline(__always)
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        CharacterClass.isAlphanumeric(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
-            || byte == UInt8(ascii: "_")
-    }
-
     /// IPv6, later address versions and zones (RFC 6874) inside brackets.
     private static func isAddressByte(_ byte: UInt8) -> Bool {
-        isNameByte(byte) || byte == .colon || byte == UInt8(ascii: "%")
+        CharacterClass.isPlain(byte) || byte == .colon || byte == UInt8(ascii: "%")
     }
 }

@@ -74,6 +74,16 @@ package struct HeadField: Sendable {
 
     init() {}
 
+    @inline(__always)
+    init(nameRange: ByteRange, valueRange: ByteRange, lineEnd: UInt32, name: FieldName, isCanonical: Bool) {
+        self.nameRange = nameRange
+        self.valueRange = valueRange
+        self.lineEnd = lineEnd
+        self.name = name
+        self.isCanonical = isCanonical
+        isHopByHop = name.isHopByHop
+    }
+
     @inlinable @inline(__always)
     package var lineRange: ByteRange { ByteRange(start: nameRange.start, count: lineEnd &- nameRange.start) }
 }
