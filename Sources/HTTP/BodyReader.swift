@@ -1,15 +1,16 @@
 // Where a message's body ends while it streams through (RFC 9112 §6).
 
 /// Finds the data of one body in bytes that arrive in any pieces.
+@usableFromInline
 package struct BodyReader {
-    private enum Framing {
+    @usableFromInline enum Framing {
         case none
         case length(UInt64)
         case chunked(ChunkedDecoder)
         case untilClose
     }
 
-    private var framing = Framing.none
+    @usableFromInline var framing = Framing.none
 
     package init() {}
 
@@ -22,6 +23,7 @@ package struct BodyReader {
         }
     }
 
+    @inlinable @inline(__always)
     package var isDone: Bool {
         switch framing {
         case .none: true

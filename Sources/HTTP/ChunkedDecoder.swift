@@ -20,6 +20,7 @@ package struct ChunkLimits: Sendable {
     }
 }
 
+@usableFromInline
 package struct ChunkedDecoder: Sendable {
     package enum Piece: Equatable, Sendable {
         /// Data of the body at this offset of the span.
@@ -30,7 +31,7 @@ package struct ChunkedDecoder: Sendable {
         case end
     }
 
-    private enum State: UInt8 {
+    @usableFromInline enum State: UInt8, Sendable {
         case size, sizeDigits, sizeExtension, sizeLineFeed
         case data, dataCarriageReturn, dataLineFeed
         case trailerStart, trailerName, trailerValue, trailerLineFeed, lastLineFeed
@@ -40,7 +41,7 @@ package struct ChunkedDecoder: Sendable {
     private var remaining: UInt64 = 0
     /// Bytes of the present size line, or of all trailers.
     private var lineBytes: UInt16 = 0
-    private var state = State.size
+    @usableFromInline private(set) var state = State.size
     private var failure = HTTPError.badChunkSize
     /// The sender sent trailers; they were dropped.
     package private(set) var hasTrailers = false
@@ -49,6 +50,7 @@ package struct ChunkedDecoder: Sendable {
 
     package init(limits: ChunkLimits = ChunkLimits()) { self.limits = limits }
 
+    @inlinable @inline(__always)
     package var isDone: Bool { state == .done }
 
     /// The next piece of the body in `bytes` from `position` on, which moves past what was used. After an error every
