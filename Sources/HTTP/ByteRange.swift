@@ -43,12 +43,11 @@ extension RawSpan {
         extracting(range.lowerBound..<range.upperBound)
     }
 
-    /// Whether `count` > 0 bytes are there from `offset` on, for any offset. The span's own checked loads compare up to
-    /// three times; nothing is loaded unchecked but behind this.
+    /// Whether `count` > 0 bytes are there from `offset` on, for any offset: one compare, as an offset below zero is a
+    /// large number without a sign. The span's own checked loads compare up to three times.
     @inlinable @inline(__always)
     func holds(_ count: Int, from offset: Int) -> Bool {
-        let last = byteCount &- count
-        return last >= 0 && UInt(bitPattern: offset) <= UInt(bitPattern: last)
+        UInt(bitPattern: offset) < UInt(bitPattern: Swift.max(0, byteCount &- (count &- 1)))
     }
 
     /// One byte; the offset is checked.
@@ -103,31 +102,5 @@ extension RawSpan {
             position &+= 1
         }
         return result
-    }
-}
-
-/// Tests on eight bytes at once. A result has the top bit of a byte set where the test holds; only the lowest set bit
-/// is exact (a borrow can set higher ones), so callers take the first hit and look again from there.
-@usableFromInline
-enum EightBytes {
-    @usableFromInline static let ones: UInt64 = 0x0101_0101_0101_0101
-    @usableFromInline static let tops: UInt64 = 0x8080_8080_8080_8080
-
-    @inlinable @inline(__always)
-    static func equal(_ word: UInt64, _ byte: UInt8) -> UInt64 {
-        let difference = word ^ (UInt64(byte) &* ones)
-        return (difference &- ones) & ~difference & tops
-    }
-
-    /// Bytes below `limit`, which is at most 0x80.
-    @inlinable @inline(__always)
-    static func below(_ word: UInt64, _ limit: UInt8) -> UInt64 {
-        (word &- UInt64(limit) &* ones) & ~word & tops
-    }
-
-    /// The index of the first hit of a test that is not zero.
-    @inlinable @inline(__always)
-    static func first(_ hits: UInt64) -> Int {
-        hits.trailingZeroBitCount &>> 3
     }
 }

@@ -1,5 +1,5 @@
 // The byte classes of heads: tokens (RFC 9110 §5.6.2), field text (§5.5) and targets (RFC 3986), and the scans for the
-// first byte outside one. Tokens are short and take a table; texts are long and take eight bytes at a time.
+// first byte outside one. Tokens are short and take a table; texts are long and take sixteen bytes at a time.
 
 @usableFromInline
 enum CharacterClass {
@@ -40,36 +40,15 @@ enum CharacterClass {
     /// The first byte from `offset` that is not field text; the span's end when all are.
     @inline(__always)
     static func endOfText(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
-        var position = offset
-        while let chunk = bytes.sixteen(position) {
-            let end = (chunk.below(0x20) .& .!chunk.equal(.tab) .| chunk.equal(0x7F)).first
-            position &+= end
-            if end < 16 { return position }
-        }
-        while position < bytes.byteCount, isText(bytes.byte(position)) { position &+= 1 }
-        return position
+        bytes.firstIndex(from: offset) { $0.within(0, 0x1F) .& .!$0.equal(.tab) .| $0.equal(0x7F) }
     }
 
     /// What names of fields and hosts are made of, all of it token bytes: letters, digits, `-`, `.`, `_`.
-    @inlinable @inline(__always)
-    static func isPlain(_ byte: UInt8) -> Bool {
-        isAlphanumeric(byte) || byte &- UInt8(ascii: "-") < 2 || byte == UInt8(ascii: "_")
-    }
-
-    /// The first byte from `offset` that is not plain; the span's end when all are.
     @inline(__always)
-    static func endOfPlain(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
-        var position = offset
-        while let chunk = bytes.sixteen(position) {
-            let letters = (chunk | SixteenBytes(repeating: 0x20)).within(UInt8(ascii: "a"), count: 26)
-            let digits = chunk.within(UInt8(ascii: "0"), count: 10)
-            let marks = chunk.within(UInt8(ascii: "-"), count: 2) .| chunk.equal(UInt8(ascii: "_"))
-            let end = (.!(letters .| digits .| marks)).first
-            position &+= end
-            if end < 16 { return position }
-        }
-        while position < bytes.byteCount, isPlain(bytes.byte(position)) { position &+= 1 }
-        return position
+    static func plain(_ bytes: SixteenBytes) -> SixteenBytes.Hits {
+        let letters = (bytes | SixteenBytes(repeating: 0x20)).within(UInt8(ascii: "a"), UInt8(ascii: "z"))
+        let digits = bytes.within(UInt8(ascii: "0"), UInt8(ascii: "9"))
+        return letters .| digits .| bytes.within(UInt8(ascii: "-"), UInt8(ascii: ".")) .| bytes.equal(UInt8(ascii: "_"))
     }
 
     /// The first byte from `offset` that may not stand in a path or query: spaces, controls, raw non-ASCII and `#`
@@ -77,22 +56,10 @@ enum CharacterClass {
     /// With `stoppingAtQuery` the first `?` too.
     @inline(__always)
     static func endOfTarget(_ bytes: borrowing RawSpan, from offset: Int, stoppingAtQuery: Bool) -> Int {
-        var position = offset
-        while position &+ 8 <= bytes.byteCount {
-            let word = bytes.word(position)
-            var hits = EightBytes.below(word, 0x21) | EightBytes.equal(word, 0x7F) | word & EightBytes.tops
-            hits |= EightBytes.equal(word, UInt8(ascii: "#"))
-            if stoppingAtQuery { hits |= EightBytes.equal(word, UInt8(ascii: "?")) }
-            if hits != 0 { return position &+ EightBytes.first(hits) }
-            position &+= 8
+        bytes.firstIndex(from: offset) {
+            let hits = .!$0.within(0x21, 0x7E) .| $0.equal(UInt8(ascii: "#"))
+            return stoppingAtQuery ? hits .| $0.equal(UInt8(ascii: "?")) : hits
         }
-        while position < bytes.byteCount {
-            let byte = bytes.byte(position)
-            if byte <= 0x20 || byte >= 0x7F || byte == UInt8(ascii: "#") { return position }
-            if stoppingAtQuery, byte == UInt8(ascii: "?") { return position }
-            position &+= 1
-        }
-        return position
     }
 }
 

@@ -6,6 +6,21 @@ struct ConnectionOptions {
     var hasKeepAlive = false
     var hasUpgrade = false
 
+    /// Whether `word` is an option that means something by itself; then it is noted.
+    @inline(__always)
+    mutating func note(_ word: FoldedWord) -> Bool {
+        if word.isEqual(to: "keep-alive") {
+            hasKeepAlive = true  // and nominates Keep-Alive, which is never forwarded
+        } else if word.isEqual(to: "close") {
+            hasClose = true
+        } else if word.isEqual(to: "upgrade") {
+            hasUpgrade = true
+        } else {
+            return false
+        }
+        return true
+    }
+
     /// RFC 9112 §9.3.
     @inline(__always)
     func keepAlive(_ version: Version) -> Bool {
@@ -57,22 +72,18 @@ extension HeadParser {
         var nominations = 0
         var next = firstIndex(of: .connection)
         while let index = next {
-            var list = TokenList(fields[index].valueRange)
+            let value = fields[index].valueRange
+            next = nextIndex(of: .connection, after: index)
+            // Nearly always one option alone.
+            if options.note(FoldedWord(bytes, value.lowerBound, value.upperBound)) { continue }
+            var list = TokenList(value)
             while let token = try list.next(bytes) {
                 let word = FoldedWord(bytes, token.lowerBound, token.upperBound)
-                if word.isEqual(to: "keep-alive") {
-                    options.hasKeepAlive = true  // and nominates Keep-Alive, which is never forwarded
-                } else if word.isEqual(to: "close") {
-                    options.hasClose = true
-                } else if word.isEqual(to: "upgrade") {
-                    options.hasUpgrade = true
-                } else {
-                    nominations &+= 1
-                    guard nominations <= Self.fieldCapacity else { throw .tooManyFields }
-                    try nominate(bytes, token, names.name(of: word))
-                }
+                if options.note(word) { continue }
+                nominations &+= 1
+                guard nominations <= Self.fieldCapacity else { throw .tooManyFields }
+                try nominate(bytes, token, names.name(of: word))
             }
-            next = nextIndex(of: .connection, after: index)
         }
         return options
     }

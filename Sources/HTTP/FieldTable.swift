@@ -69,8 +69,11 @@
     }
 
     @inlinable @inline(__always)
+    func isRepeated(_ name: FieldName) -> Bool { repeated.contains(name) }
+
+    @inlinable @inline(__always)
     func nextIndex(of name: FieldName, after index: Int) -> Int? {
-        repeated.contains(name) ? search(name, after: index) : nil
+        isRepeated(name) ? search(name, after: index) : nil
     }
 
     @usableFromInline @inline(never)

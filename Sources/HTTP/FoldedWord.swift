@@ -25,11 +25,11 @@ struct FoldedWord {
         fourth = bytes.word(start &+ 24, before: end)
     }
 
-    /// The bytes from `start` up to the first `end`, when there is one among the next 32; nil also near the span's end.
+    /// The bytes from `start` up to the first `end`, when there is one among the next 32.
     /// Finding and loading are one here: this is the busiest place of the parser.
     @inline(__always)
     init?(_ bytes: borrowing RawSpan, from start: Int, upTo end: UInt8) {
-        guard let head = bytes.sixteen(start) else { return nil }
+        let head = bytes.sixteen(start)
         var words = head.words
         var hits = head.equal(end).words
         if hits.first != 0 {
@@ -46,7 +46,7 @@ struct FoldedWord {
             return
         }
         second = words.second
-        guard let tail = bytes.sixteen(start &+ 16) else { return nil }
+        let tail = bytes.sixteen(start &+ 16)
         words = tail.words
         hits = tail.equal(end).words
         if hits.first != 0 {

@@ -12,7 +12,7 @@
 extension HeadParser {
     mutating func concludeRequest(_ bytes: borrowing RawSpan) throws(HTTPError) {
         if let index = firstIndex(of: .host) {
-            guard nextIndex(of: .host, after: index) == nil else { throw .duplicateHost }
+            guard !fields.isRepeated(.host) else { throw .duplicateHost }
             let host = fields[index].valueRange
             guard Self.isAuthority(bytes, host.lowerBound, host.upperBound) else { throw .badHost }
             if targetForm != .absolute { authorityRange = host }
@@ -24,8 +24,8 @@ extension HeadParser {
         framing = chunked ? .chunked : length ?? .none
         let options = try parseConnection(bytes)
         keepAlive = options.keepAlive(version)
-        try parseUpgrade(bytes, options)
-        try parseExpect(bytes)
+        if options.hasUpgrade { try parseUpgrade(bytes) }
+        if contains(.expect) { try parseExpect(bytes) }
     }
 
     mutating func concludeResponse(_ bytes: borrowing RawSpan) throws(HTTPError) {
@@ -47,7 +47,7 @@ extension HeadParser {
             framing = chunked ? .chunked : length ?? .untilClose
         }
         if framing == .untilClose { keepAlive = false }
-        try parseUpgrade(bytes, options)
+        if options.hasUpgrade { try parseUpgrade(bytes) }
     }
 
     private var length: BodyFraming? {
@@ -62,7 +62,7 @@ extension HeadParser {
         if version == .http10 { throw .transferEncodingInHTTP10 }
         if contains(.contentLength) { throw .contentLengthWithTransferEncoding }
         let value = fields[index].valueRange
-        guard nextIndex(of: .transferEncoding, after: index) == nil,
+        guard !fields.isRepeated(.transferEncoding),
             FoldedWord(bytes, value.lowerBound, value.upperBound).isEqual(to: "chunked")
         else { throw .unsupportedTransferCoding }
         return true
@@ -72,7 +72,7 @@ extension HeadParser {
     @inline(__always)
     private mutating func parseContentLength(_ bytes: borrowing RawSpan) throws(HTTPError) {
         guard let index = firstIndex(of: .contentLength) else { return }
-        guard nextIndex(of: .contentLength, after: index) == nil else { throw .duplicateContentLength }
+        guard !fields.isRepeated(.contentLength) else { throw .duplicateContentLength }
         let value = fields[index].valueRange
         guard !value.isEmpty else { throw .badContentLength }
         var result: UInt64 = 0
@@ -82,18 +82,18 @@ extension HeadParser {
             guard CharacterClass.isDigit(byte) else {
                 throw byte == .comma ? .duplicateContentLength : .badContentLength
             }
-            let (tens, overflow) = result.multipliedReportingOverflow(by: 10)
-            let (sum, carry) = tens.addingReportingOverflow(UInt64(byte &- UInt8(ascii: "0")))
-            guard !overflow, !carry else { throw .badContentLength }
+            guard result <= UInt64.max / 10 else { throw .badContentLength }
+            let (sum, carry) = (result &* 10).addingReportingOverflow(UInt64(byte &- UInt8(ascii: "0")))
+            guard !carry else { throw .badContentLength }
             result = sum
             offset &+= 1
         }
         contentLength = result
     }
 
-    @inline(__always)
-    private mutating func parseUpgrade(_ bytes: borrowing RawSpan, _ options: ConnectionOptions) throws(HTTPError) {
-        guard options.hasUpgrade, version == .http11 else { return }
+    /// What a `Connection: upgrade` refers to; an older version has no such thing.
+    private mutating func parseUpgrade(_ bytes: borrowing RawSpan) throws(HTTPError) {
+        guard version == .http11 else { return }
         var next = firstIndex(of: .upgrade)
         while let index = next {
             upgrade = upgrade == .webSocket ? .webSocket : .other
@@ -108,11 +108,10 @@ extension HeadParser {
     }
 
     /// `100-continue` is the only expectation there is.
-    @inline(__always)
     private mutating func parseExpect(_ bytes: borrowing RawSpan) throws(HTTPError) {
         guard let index = firstIndex(of: .expect) else { return }
         let value = fields[index].valueRange
-        guard nextIndex(of: .expect, after: index) == nil,
+        guard !fields.isRepeated(.expect),
             FoldedWord(bytes, value.lowerBound, value.upperBound).isEqual(to: "100-continue")
         else { throw .unsupportedExpectation }
         // An older client cannot have meant it (RFC 9110 §10.1.1), and without a body there is nothing to wait for.

@@ -8,8 +8,9 @@ extension HeadParser {
         _ bytes: borrowing RawSpan, from start: Int, targetLimit: Int
     ) throws(HTTPError) -> Int {
         var offset = start
-        if let word = FoldedWord(bytes, from: start, upTo: .space), Method.named(word) != .other {
-            offset = start &+ word.count
+        if let word = FoldedWord(bytes, from: start, upTo: .space) {
+            method = .named(word)
+            if method != .other { offset = start &+ word.count }
         }
         // Of a method that we know nothing is left: it ends at the space.
         while CharacterClass.isToken(bytes.peek(offset)) { offset &+= 1 }
@@ -18,7 +19,6 @@ extension HeadParser {
             throw bytes.peek(offset) == .carriageReturn ? .badRequestLine : .badMethod
         }
         methodRange = ByteRange(start, offset)
-        method = Method.named(FoldedWord(bytes, start, offset))
         if method == .connect { throw .connectUnsupported }
         offset = try parseTarget(bytes, from: offset &+ 1)
         if Int(targetRange.count) > targetLimit { throw .targetTooLong }
@@ -56,13 +56,19 @@ extension HeadParser {
 
     /// All field lines and the empty line; answers the head's end.
     mutating func parseFields(_ bytes: borrowing RawSpan, from start: Int, limit: Int) throws(HTTPError) -> Int {
+        // The shortest heads, `A / HTTP/1.0` and `HTTP/1.1 200`, have as many: said once, no load has to ask for it.
+        guard bytes.byteCount >= 16 else { throw .controlByte }
+        let limit = min(limit, fields.capacity)
         var offset = start
-        while bytes.peek(offset) != .carriageReturn {
-            if CharacterClass.isSpaceOrTab(bytes.peek(offset)) { throw .obsoleteFold }
-            guard fieldCount < limit, fieldCount < fields.capacity else { throw .tooManyFields }
+        while true {
+            let first = bytes.peek(offset)
+            if first <= .space {
+                if first == .carriageReturn { return try lineEnd(bytes, offset) }
+                if CharacterClass.isSpaceOrTab(first) { throw .obsoleteFold }
+            }
+            guard fieldCount < limit else { throw .tooManyFields }
             offset = try parseField(bytes, from: offset)
         }
-        return try lineEnd(bytes, offset)
     }
 
     /// `name: value CRLF`; answers the offset after the line.
@@ -70,7 +76,7 @@ extension HeadParser {
     private mutating func parseField(_ bytes: borrowing RawSpan, from start: Int) throws(HTTPError) -> Int {
         let word =
             FoldedWord(bytes, from: start, upTo: .colon)
-            ?? FoldedWord(bytes, start, Self.nextColon(bytes, from: start))
+            ?? FoldedWord(bytes, start, bytes.firstIndex(from: start) { $0.equal(.colon) })
         let colon = start &+ word.count
         let name = names.name(of: word)
         // A known name is made of token bytes; its text was compared.
@@ -97,22 +103,10 @@ extension HeadParser {
         return end
     }
 
-    /// The first colon at or after `offset`; the span's end when there is none, which no name survives.
-    private static func nextColon(_ bytes: borrowing RawSpan, from offset: Int) -> Int {
-        var offset = offset
-        while offset &+ 8 <= bytes.byteCount {
-            let hits = EightBytes.equal(bytes.word(offset), .colon)
-            if hits != 0 { return offset &+ EightBytes.first(hits) }
-            offset &+= 8
-        }
-        while offset < bytes.byteCount, bytes.peek(offset) != .colon { offset &+= 1 }
-        return offset
-    }
-
     /// A name is a token; the colon that was found may belong to a later line, then this one has none.
     private static func checkName(_ bytes: borrowing RawSpan, _ start: Int, _ end: Int) throws(HTTPError) {
         guard start < end else { throw .badFieldName }
-        var offset = CharacterClass.endOfPlain(bytes, from: start)
+        var offset = bytes.firstIndex(from: start) { .!CharacterClass.plain($0) }
         while offset < end {
             let byte = bytes.peek(offset)
             guard CharacterClass.isToken(byte) else {
@@ -128,7 +122,7 @@ extension HeadParser {
         _ bytes: borrowing RawSpan, from start: Int, otherwise error: HTTPError
     ) throws(HTTPError) -> Int {
         // "HTTP/" and "." are exact, both digits are any.
-        let word = bytes.word(start, before: min(start &+ 8, bytes.byteCount))
+        let word = bytes.word(start, before: bytes.byteCount)
         guard word & 0x00FF_00FF_FFFF_FFFF == 0x002E_002F_5054_5448 else { throw error }
         let major = UInt8(truncatingIfNeeded: word &>> 40)
         let minor = UInt8(truncatingIfNeeded: word &>> 56)

@@ -27,16 +27,7 @@ package enum HeadSearch {
 
     @inline(__always)
     private static func nextLineFeed(_ bytes: borrowing RawSpan, from offset: Int, before end: Int) -> Int? {
-        var offset = offset
-        while offset &+ 8 <= end {
-            let hits = EightBytes.equal(bytes.word(offset), .lineFeed)
-            if hits != 0 { return offset &+ EightBytes.first(hits) }
-            offset &+= 8
-        }
-        while offset < end {
-            if bytes.byte(offset) == .lineFeed { return offset }
-            offset &+= 1
-        }
-        return nil
+        let lineFeed = bytes.firstIndex(from: offset) { $0.equal(.lineFeed) }
+        return lineFeed < end ? lineFeed : nil
     }
 }

@@ -62,27 +62,25 @@ extension HeadParser {
         if bytes.peek(offset) == UInt8(ascii: "[") {
             offset &+= 1
             let literal = offset
-            while offset < end, isAddressByte(bytes.peek(offset)) { offset &+= 1 }
+            // IPv6, later address versions and zones (RFC 6874).
+            offset = bytes.firstIndex(from: offset) {
+                .!(CharacterClass.plain($0) .| $0.equal(.colon) .| $0.equal(UInt8(ascii: "%")))
+            }
             guard offset > literal, offset < end, bytes.peek(offset) == UInt8(ascii: "]") else { return false }
             offset &+= 1
         } else {
-            offset = min(end, CharacterClass.endOfPlain(bytes, from: offset))
+            offset = min(end, bytes.firstIndex(from: offset) { .!CharacterClass.plain($0) })
             guard offset > start else { return false }
         }
         if offset == end { return true }
         guard bytes.peek(offset) == .colon else { return false }
         offset &+= 1
         var port = 0
-        let digits = offset
-        while offset < end, offset < digits &+ 5, CharacterClass.isDigit(bytes.peek(offset)) {
+        let mostDigits = min(end, offset &+ 5)
+        while offset < mostDigits, CharacterClass.isDigit(bytes.peek(offset)) {
             port = port &* 10 &+ Int(bytes.peek(offset) &- UInt8(ascii: "0"))
             offset &+= 1
         }
         return offset == end && port <= 65_535
-    }
-
-    /// IPv6, later address versions and zones (RFC 6874) inside brackets.
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        CharacterClass.isPlain(byte) || byte == .colon || byte == UInt8(ascii: "%")
     }
 }

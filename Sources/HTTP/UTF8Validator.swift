@@ -16,7 +16,7 @@ package struct UTF8Validator: Sendable {
     package mutating func accept(_ bytes: borrowing RawSpan) -> Bool {
         var offset = 0
         while offset < bytes.byteCount {
-            if missing == 0, offset &+ 8 <= bytes.byteCount, bytes.word(offset) & EightBytes.tops == 0 {
+            if missing == 0, offset &+ 8 <= bytes.byteCount, bytes.word(offset) & 0x8080_8080_8080_8080 == 0 {
                 offset &+= 8
                 continue
             }

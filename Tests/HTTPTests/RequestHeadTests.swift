@@ -5,7 +5,7 @@ import Testing
 
 struct RequestHeadTests {
     static let accepted: [(name: String, text: String)] = [
-        ("smallest", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("smallest", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), ("shortest", "A / HTTP/1.0\r\n\r\n"),
         ("chat completion", "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\nContent-Length: 12\r\n\r\n"),
         ("chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"),
         ("HTTP/1.0 without Host", "GET /x HTTP/1.0\r\n\r\n"),
