@@ -85,26 +85,29 @@
     /// Eight hexadecimal digits in lower case, with leading zeros.
     package mutating func append(digitsOf number: UInt32) {
         guard reserve(8) else { return }
-        let digits = Self.digits(of: number)
+        let digits = Self.digits(of: UInt64(number)).words.second.littleEndian
         unsafe start.unsafelyUnwrapped.storeBytes(of: digits, toByteOffset: count, as: UInt64.self)
         count &+= 8
     }
 
     /// Sixteen of them.
+    @inline(__always)
     package mutating func append(digitsOf number: UInt64) {
-        append(digitsOf: UInt32(truncatingIfNeeded: number >> 32))
-        append(digitsOf: UInt32(truncatingIfNeeded: number))
+        guard reserve(16) else { return }
+        unsafe start.unsafelyUnwrapped.storeBytes(of: Self.digits(of: number), toByteOffset: count, as: SixteenBytes.self)
+        count &+= 16
     }
 
-    /// Eight digits as eight bytes in memory, the highest first: all at once instead of one by one.
-    private static func digits(of value: UInt32) -> UInt64 {
-        // A nibble per byte, then `0`…`9` or `a`…`f` by whether adding 6 carries out of the nibble.
-        var nibbles = UInt64(value)
-        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
-        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
-        nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F
-        let letters = ((nibbles &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
-        return (nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 0x27).bigEndian
+    /// All sixteen digits at once, the highest first.
+    @inline(__always)
+    private static func digits(of number: UInt64) -> SixteenBytes {
+        let (high, low) = (number >> 4 & 0x0F0F_0F0F_0F0F_0F0F, number & 0x0F0F_0F0F_0F0F_0F0F)
+        var nibbles = SixteenBytes()
+        nibbles.evenHalf = unsafe unsafeBitCast(high.bigEndian, to: SIMD8<UInt8>.self)
+        nibbles.oddHalf = unsafe unsafeBitCast(low.bigEndian, to: SIMD8<UInt8>.self)
+        let letters = nibbles &+ SixteenBytes(repeating: UInt8(ascii: "a") &- 10)
+        return letters.replacing(
+            with: nibbles &+ SixteenBytes(repeating: UInt8(ascii: "0")), where: nibbles.within(0, 9))
     }
 
     /// A number's last `length` digits, with leading zeros.
