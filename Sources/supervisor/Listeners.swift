@@ -73,7 +73,8 @@ final class Listeners {
             case EINVAL: "TRUTHTABLE_HOST \(host) is no numeric address: set it to 127.0.0.1, 0.0.0.0, ::1 or ::"
             default: "cannot listen on \(host), port \(port): \(SystemError.text(-result))"
             }
-        throw StartFailure(-result == EADDRINUSE ? .unavailable : .configuration, sentence)
+        // A port may become free and an address may come: a service manager tries these again.
+        throw StartFailure([EADDRINUSE, EADDRNOTAVAIL].contains(-result) ? .unavailable : .configuration, sentence)
     }
 
     /// True when it was not there before.

@@ -50,7 +50,6 @@ SETTINGS = {
     "a flag that is none": ({"TRUTHTABLE_AUDIT_ENABLED": "maybe"}, ["TRUTHTABLE_AUDIT_ENABLED"]),
     "an engine that is none": ({"TRUTHTABLE_ENGINE": "magic"}, ["TRUTHTABLE_ENGINE"]),
     "a host that is no address": ({"TRUTHTABLE_HOST": "my.host.example"}, ["TRUTHTABLE_HOST"]),
-    "a host of another machine": ({"TRUTHTABLE_HOST": "192.0.2.1"}, ["TRUTHTABLE_HOST", "192.0.2.1"]),
     "a log level that is none": ({"TRUTHTABLE_LOG_LEVEL": "loud"}, ["TRUTHTABLE_LOG_LEVEL"]),
     "an access log in a missing folder": ({"TRUTHTABLE_ACCESS_LOG": "/nowhere/at/all.log"}, ["TRUTHTABLE_ACCESS_LOG", "/nowhere/at/all.log"]),
     "executables in a missing folder": ({"TRUTHTABLE_LIBEXEC_DIR": "/nowhere"}, ["/nowhere", "TRUTHTABLE_LIBEXEC_DIR"]),
@@ -177,6 +176,10 @@ def test_a_port_in_use(setting, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         one_line(run(tmp_path, "run", **{setting: str(port)}), 69, "address already in use", str(port), setting)
+
+
+def test_an_address_that_this_machine_has_not_yet(tmp_path):
+    one_line(run(tmp_path, "run", TRUTHTABLE_HOST="192.0.2.1"), 69, "TRUTHTABLE_HOST", "192.0.2.1", "no address of this machine")
 
 
 def test_the_same_port_twice(tmp_path):

@@ -90,10 +90,16 @@ private func mode(_ path: String) -> mode_t {
         #expect(folder.names.isEmpty)
     }
 
-    @Test(arguments: ["example.invalid", "999.1.1.1", "", "192.0.2.1", "/x"]) func `an address that is none of ours is said`(_ host: String) throws {
+    @Test(arguments: ["example.invalid", "999.1.1.1", "", "/x"]) func `a host that is no address is said`(_ host: String) throws {
         let folder = try Folder()
         let failure = try #require(problem(settings(folder.path, host: host)))
         #expect(failure.exitCode == .configuration && failure.sentence.contains("TRUTHTABLE_HOST"))
+    }
+
+    @Test func `an address that is none of ours is said, and may become ours`() throws {
+        let folder = try Folder()
+        let failure = try #require(problem(settings(folder.path, host: "192.0.2.1")))
+        #expect(failure.exitCode == .unavailable && failure.sentence.contains("TRUTHTABLE_HOST 192.0.2.1"))
     }
 
     @Test func `a folder that is open to others, or no folder, is not used`() throws {
