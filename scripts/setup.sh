@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the build needs of the operating system; with `tests`, what the tests of the whole product need besides: a browser.
+# What the build needs of the operating system; with `tests`, what the tests of the whole product need besides: a browser,
+# and systemd's own check of unit files.
 # Safe to run twice; does nothing when all is there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,4 +10,4 @@ command -v swift >/dev/null || {
 }
 . scripts/packages.sh
 need libssl-dev zlib1g-dev libbrotli-dev libnghttp2-dev curl python3 python3-venv ca-certificates
-[ "${1:-}" != tests ] || need chromium fonts-dejavu-core
+[ "${1:-}" != tests ] || need chromium fonts-dejavu-core systemd

@@ -49,6 +49,8 @@ final class SupervisorRole {
     private var exitCode: ExitCode?
     private var bannerShown = false
     private let banner: Banner
+    private let serviceManager = ServiceManager()
+    private var servesClients = false
 
     init(_ loaded: LoadedSettings) throws(StartFailure) {
         settings = loaded.settings
@@ -277,6 +279,7 @@ final class SupervisorRole {
             log.info(
                 "Process ready",
                 ["role": .string(child.place.description), "pid": .number(child.pid), "after": .duration(child.startedAt.duration(to: loop.now))])
+            tellOnceServing()
             showBannerOnce()
             if let group = drain?.group, child.place.group == group { order(child) } else if isSurplus(child) { dismiss(child) }
         case .pong: break
@@ -492,6 +495,7 @@ final class SupervisorRole {
         listeners.closeToClients()
         drain = DrainPlan(startedAt: loop.now, limit: settings.drainTimeout)
         loop.schedule(Token(kind: Kind.drainLimit), after: settings.drainTimeout)
+        if !serviceManager.stopping(limit: settings.drainTimeout) { log.warn("Cannot tell the service manager that the product stops") }
         advanceDrain()
     }
 
@@ -553,6 +557,13 @@ final class SupervisorRole {
             ] + (settings.adminPort == 0 ? [] : [StatusReport.Listener(name: "admin", address: HostAndPort(host: settings.host, port: settings.adminPort).description)]),
             ledger: scoreboard.ledger
         ).json
+    }
+
+    /// The edges are enough: an auditor that does not start must not have the service manager end what clients use.
+    private func tellOnceServing() {
+        guard !servesClients, children.allSatisfy({ $0.role != .edge || $0.state == .ready }) else { return }
+        servesClients = true
+        if !serviceManager.ready() { log.warn("Cannot tell the service manager that the product is ready") }
     }
 
     private func showBannerOnce() {

@@ -180,7 +180,7 @@ class Engine(Process):
 class Product(Process):
     """`truthtable run` with its own runtime directory and free ports."""
 
-    def __init__(self, upstream, arguments=(), wait=True, build=None, **settings):
+    def __init__(self, upstream, arguments=(), wait=True, build=None, environment=None, **settings):
         self.directory = tempfile.mkdtemp(prefix="tt-")
         self.runtime = str(settings.pop("runtime_dir", f"{self.directory}/run"))
         self.settings = {
@@ -193,7 +193,7 @@ class Product(Process):
         for name in [name for name, value in settings.items() if value is None]:
             self.settings.pop(f"TRUTHTABLE_{name.upper()}", None)
         command = build / "truthtable" if build else executable("truthtable")
-        super().__init__([str(command), "run", *arguments], {"PATH": os.environ["PATH"], **self.settings}, f"{self.directory}/log", cwd=self.directory)
+        super().__init__([str(command), "run", *arguments], {"PATH": os.environ["PATH"], **self.settings, **(environment or {})}, f"{self.directory}/log", cwd=self.directory)
         self._ports = None
         if wait:
             self.wait_ready()
