@@ -66,6 +66,7 @@ mv -f "$unit.new" "$unit"
 echo "installed $libexec, $prefix/bin/truthtable, /etc/truthtable/env, /etc/systemd/system/truthtable.service"
 [ -z "$root" ] || exit 0
 
-id truthtable >/dev/null 2>&1 || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin truthtable
+getent group truthtable >/dev/null || groupadd --system truthtable
+id truthtable >/dev/null 2>&1 || useradd --system --gid truthtable --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin truthtable
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 echo "next: edit /etc/truthtable/env, then systemctl enable truthtable && systemctl restart truthtable"
