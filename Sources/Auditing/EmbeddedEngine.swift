@@ -22,7 +22,7 @@ package struct EngineLimits: Sendable {
 /// Audits one case.
 package struct EmbeddedEngine: Sendable {
     package static let name = "embedded"
-    package static let version = "5"
+    package static let version = "6"
     /// The probability from which on it calls a claim supported.
     package static let threshold = Classifier.threshold
 

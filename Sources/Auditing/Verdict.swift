@@ -103,7 +103,7 @@ package struct EngineFallback: Sendable, Equatable {
 /// What was found of an answer.
 package struct AuditVerdict: Sendable {
     /// Changes when the same answer would get another score.
-    package static let scaleVersion = 4
+    package static let scaleVersion = 5
 
     /// 0…100: mean probability of the claims that can be checked; nil without any.
     package var trustScore: Double?

@@ -53,6 +53,40 @@ struct EngineTests {
         #expect(verdict?.claims.map(\.verdict) != [.contradicted], "\(verdict?.claims.first?.reasoning ?? "")")
     }
 
+    private static let chapter = "She was born in Tarn in 1921. Her first novel sold 40,000 copies."
+    private static let letter = "Bruns opened the mill in 1887. The mill belonged to Bruns until the fire."
+
+    /// Whom a text speaks of that begins with a pronoun, and the first name of someone whom it calls by the last. They do not make it a
+    /// text about the same thing, which could contradict.
+    @Test(arguments: [
+        Row(claim: "Ada Brook was born in Tarn in 1921.", verdict: .supported), Row(claim: "Hanne Bruns opened the mill in 1887.", verdict: .supported),
+        Row(claim: "Ada Brook was born in Tarn in 1931.", verdict: .unsupported),
+    ]) func `a name that the document leaves out is not missing`(_ row: Row) {
+        let verdict = audit(auditCase(answer: row.claim, documents: [Self.chapter, Self.letter]))
+        #expect(verdict?.claims.map(\.verdict) == [row.verdict], "\(row.claim): \(verdict?.claims.first?.reasoning ?? "")")
+    }
+
+    @Test(arguments: [
+        ("Ada Brook was born in Tarn in 1921.", "Mia Lund was famous. " + chapter), ("Hanne Bruns opened the mill in 1887.", letter + " Jost Bruns sold it."),
+        ("Hanne Bruns opened the mill in 1887.", "Jost " + letter),
+    ]) func `a name is missing where the document has another`(_ claim: String, _ document: String) {
+        #expect(features(claim, document)["+documentCoverage"] ?? 1 < 0.9)
+        #expect(features(claim, document)["-missing"] ?? 0 > 0.3)
+    }
+
+    @Test func `asides are no claims beside others`() {
+        let text = "That's great! The Harlow footbridge opened in May 1964. I agree."
+        func claims(_ answer: String) -> [String]? {
+            var engine = EmbeddedEngine(auditCase(answer: answer, documents: [bridge]), everySentence: true)
+            for _ in 0..<1000 { if let verdict = engine.step() { return verdict.claims.map(\.claim) } }
+            return nil
+        }
+        #expect(claims(text) == ["The Harlow footbridge opened in May 1964."])
+        #expect(claims("That's great!") == ["That's great!"])
+        #expect(audit(auditCase(answer: text, documents: [bridge]))?.claims.count == 1)
+        #expect(audit(auditCase(answer: "That's great!", documents: [bridge]))?.claims.isEmpty == true)
+    }
+
     /// The features of a claim, by name.
     private func features(_ claim: String, _ document: String) -> [String: Double] {
         let values = audit(auditCase(answer: claim, documents: [document]))?.claims.first?.features ?? []
@@ -132,6 +166,7 @@ struct EngineTests {
         ("# Title\n- The lamp is red\n- The door\n  is blue\n\n1. Rome fell", ["The lamp is red", "The door\n  is blue", "Rome fell"]),
         ("The lamp is red. Is it? Here is more:\nThe door is blue.", ["The lamp is red.", "The door is blue."]),
         ("橋は1964年に開通した。長さは182メートルです。", ["橋は1964年に開通した。", "長さは182メートルです。"]),
+        ("No, the lamp is blue. Sure! Yes : it is old. No. 5 is red.", ["the lamp is blue.", "it is old.", "No. 5 is red."]),
         ("<think>It may be red.</think>The lamp is blue.", ["The lamp is blue."]),
         ("Er kam am 3. Mai 1921, d. h. im 20. Jahrhundert, zur Welt. Es kostete z. B. 3,5 Mio. Euro. Nr. 3. Er ging.", ["Er kam am 3. Mai 1921, d. h. im 20. Jahrhundert, zur Welt.", "Es kostete z. B. 3,5 Mio. Euro.", "Nr. 3.", "Er ging."]),
         ("« Il a trois travées. » Le pont est né en 1921 ! M. Dupont est mort.", ["« Il a trois travées. »", "Le pont est né en 1921 !", "M. Dupont est mort."]),

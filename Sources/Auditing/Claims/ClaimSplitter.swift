@@ -16,7 +16,11 @@ struct ClaimSplitter {
     private let limit: Int
     private let everySentence: Bool
     private var blocks: ArraySlice<Range<Int>>
-    private(set) var claims: [Claim] = []
+    private var statements: [Claim] = []
+    /// Sentences such as `That's great!`, of a text that is known to be a claim.
+    private var asides: [Claim] = []
+    /// Asides only where the text says nothing else.
+    var claims: [Claim] { statements.isEmpty ? asides : statements }
     /// How many more there are than the limit.
     private(set) var omitted = 0
 
@@ -34,7 +38,13 @@ struct ClaimSplitter {
         for sentence in sentences {
             let range = Self.withoutMarks(bytes, sentence)
             guard everySentence ? bytes[range].contains(where: ASCII.isWord) : Self.isClaim(bytes, range) else { continue }
-            if claims.count < limit { claims.append(Claim(range: range)) } else { omitted += 1 }
+            if !Self.saysSomething(bytes, range) {
+                if everySentence, asides.count < limit { asides.append(Claim(range: range)) }
+            } else if statements.count < limit {
+                statements.append(Claim(range: range))
+            } else {
+                omitted += 1
+            }
         }
         guard sentences.count >= Self.sentencesOfStep, let last = sentences.last, last.upperBound > block.lowerBound else {
             blocks.removeFirst()
@@ -87,7 +97,19 @@ struct ClaimSplitter {
                 break
             }
         }
-        return bytes.trimmed(span(start, end))
+        return withoutOpener(bytes, bytes.trimmed(span(start, end)))
+    }
+
+    /// Words that answer or agree before a sentence begins: `No, it was built later.`
+    private static let openerWords = "yes no yeah yep yea yup nope ok okay sure well oh ah wow exactly indeed right true correct absolutely definitely certainly "
+    private static let openers = Tokenizer.forms(openerWords)
+
+    private static func withoutOpener(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int> {
+        var scanner = TokenScanner(bytes, range)
+        guard let first = scanner.next(), openers.contains(first.exact) else { return range }
+        let rest = bytes.trimmed(span(first.range.upperBound, range.upperBound))
+        guard let sign = bytes[rest].first, ASCII.is(sign, oneOf: ",!;:"), bytes[rest].contains(where: ASCII.isWord) else { return range }
+        return bytes.trimmed(span(rest.lowerBound + 1, rest.upperBound))
     }
 
     private static let remarks = [
@@ -118,12 +140,23 @@ struct ClaimSplitter {
         guard !isHeading, !isTableRule, last != UInt8(ascii: ":"), !Sentences.isQuestion(bytes, range) else { return false }
         let initial = Int(ASCII.lowered(first)) - Int(UInt8(ascii: "a"))
         guard !remarksByLetter.indices.contains(initial) || !remarksByLetter[initial].contains(where: { bytes.has($0, at: range.lowerBound) && endsWord(bytes, range.lowerBound + $0.utf8.count) }) else { return false }
-        guard !abstains(bytes, range) else { return false }
-        // At least a number, or a word that says something.
+        return !abstains(bytes, range)
+    }
+
+    /// Words of agreement and praise, which documents neither hold nor deny.
+    private static let asideWords = Tokenizer.forms(
+        openerWords
+            + """
+            haha lol hmm totally agree understand see know bet guess think hope sounds great good nice cool awesome amazing interesting wonderful fantastic glad
+            thank thanks welcome hello hi hey sorry really pretty too like
+            """)
+
+    /// At least a number, or a word that says something.
+    private static func saysSomething(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
         var scanner = TokenScanner(bytes, range)
         for _ in 0..<40 {
             guard let token = scanner.next() else { return false }
-            if !token.isStop { return true }
+            if !token.isStop, !asideWords.contains(token.exact) { return true }
         }
         return false
     }

@@ -10,6 +10,8 @@ struct ClaimFeatures {
 
         /// Weight of the claim's words that any document holds: the same or nearly the same, and the same only.
         case documentCoverage, stemCoverage
+        /// How much weight that is: of two claims that are held alike, more speaks for the one that says more.
+        case amount
         /// Share of all its words, the common ones too, that stand in a document as they are.
         case formCoverage
         /// Weight of the words of the passage: without names and numbers; more for later words; most for the last, which say what is new.
@@ -87,16 +89,20 @@ struct ClaimFeatures {
             let bit = UInt64(1) << UInt64(claim.wordOf[place])
             if alignment.wordAt[alignment.partner[place]] == claim.wordOf[place] { here |= bit } else { hereAkin |= bit }
         }
-        // What the title says holds for the whole document.
-        let titled = match.titles[index.sentences[window.sentences.lowerBound].document]
+        // What the title says holds for the whole document, and a name that it leaves out is not missing.
+        let leftOut = LeftOutNames.words(of: match, window, in: index)
+        let titled = match.titles[index.sentences[window.sentences.lowerBound].document] | leftOut
         here |= read
         let covered = match.score(exact: here | titled, akin: hereAkin)
-        let coveredAnywhere = match.score(exact: match.exact | read, akin: match.akin)
-        coverage = covered / total
+        let coveredAnywhere = match.score(exact: match.exact | read | leftOut, akin: match.akin)
+        // Whether the passage speaks of the same thing, a name that it leaves out cannot say.
+        let held = covered - claim.weight(of: leftOut & ~here)
+        coverage = held / total
         // Numbers tell what is contradicted, not what is spoken of.
         let numbers = claim.words.indices.reduce(into: UInt64(0)) { if claim.words[$1].token.isNumber { $0 |= 1 << UInt64($1) } } & ~(here | titled)
-        coverageOfRest = min(1, covered / max(1e-9, total - claim.weight(of: numbers)))
+        coverageOfRest = min(1, held / max(1e-9, total - claim.weight(of: numbers)))
         self[.documentCoverage] = coveredAnywhere / total
+        self[.amount] = log1p(coveredAnywhere)
         self[.missing] = log1p(total - coveredAnywhere)
         self[.missingHere] = log1p(total - covered)
 
