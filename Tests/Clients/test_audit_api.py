@@ -16,7 +16,7 @@ from product import questions, wait_until
 QUESTION = questions()[0]
 TEXT = {
     "query": "When was the tower built?",
-    "response": "The tower is 330 metres tall. It was completed in 1889.",
+    "response": "The tower is 330 metres tall. The tower was completed in 1889.",
     "context": ["The tower is 330 metres tall.", {"id": "history", "content": "The tower was completed in 1889.", "source": "tower.txt", "metadata": {"page": 3}}],
 }
 

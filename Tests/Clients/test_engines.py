@@ -15,6 +15,8 @@ from wire import Upstream
 
 QUESTIONS = questions()
 FOOTBRIDGE = QUESTIONS[0]
+# Of two claims the documents neither say nor deny much.
+DOUBTFUL = {**FOOTBRIDGE["request"], "test_response": "It was opened on 12 May 2009. The bridge over the Aune took two years to build. The footbridge is a favourite of walkers in Marrowby."}
 
 
 @pytest.fixture
@@ -247,20 +249,20 @@ def test_the_judge_gets_the_case_and_nothing_more(start):
 
 def test_the_judge_is_asked_about_doubtful_claims_only(start):
     upstream = judging_upstream(all_supported)
-    product = start(engine="embedded,judge", judge_url=upstream.url, judge_model="m")
-    embedded = start()
-    for question in QUESTIONS:
+    product = start(engine="embedded,judge", judge_url=upstream.url, judge_model="m", test_mode="true")
+    embedded = start(test_mode="true")
+    for request in [*(question["request"] for question in QUESTIONS), DOUBTFUL]:
         before = len(upstream.requests)
-        first = inner(audit_of(embedded, question["request"]))
-        second = inner(audit_of(product, question["request"]))
-        asked = [entry["claim"] for request in upstream.requests[before:] for entry in json.loads(json.loads(request.body)["messages"][1]["content"])["claims"]]
+        first = inner(audit_of(embedded, request))
+        second = inner(audit_of(product, request))
+        asked = [entry["claim"] for sent in upstream.requests[before:] for entry in json.loads(json.loads(sent.body)["messages"][1]["content"])["claims"]]
         assert second["engine"] == ("embedded,judge" if asked else "embedded")
         for one, other in zip(first["verifications"], second["verifications"], strict=True):
             probability = one["confidence"] if one["supported"] else 1 - one["confidence"]
             assert (one["claim"] in asked) == (abs(probability - 0.34) <= 0.15), one
             if one["claim"] not in asked:
                 assert one == other
-    assert upstream.requests, "no question of the mock has a doubtful claim: the test shows nothing"
+    assert upstream.requests, "none of these claims is doubtful: the test shows nothing"
     upstream.close()
 
 
@@ -307,8 +309,8 @@ def test_whatever_the_judge_does_answers_flow_and_the_ledger_balances(name, judg
 
 def test_the_first_verdict_stands_where_the_judge_fails(judge, start):
     peer = judge("--status", "500")
-    product = start(engine="embedded,judge", judge_url=f"{peer.url}/v1")
-    audits = [inner(audit_of(product, question["request"])) for question in QUESTIONS]
+    product = start(engine="embedded,judge", judge_url=f"{peer.url}/v1", test_mode="true")
+    audits = [inner(audit_of(product, request)) for request in (FOOTBRIDGE["request"], DOUBTFUL)]
     marked = [audit["fallback"] for audit in audits if audit["fallback"]]
     assert marked and all(mark["engine"] == "judge" and "HTTP 500" in mark["reason"] or "left alone" in mark["reason"] for mark in marked)
     assert all(audit["engine"] == "embedded" for audit in audits)
