@@ -1,4 +1,4 @@
-// Threads beside the loop: for blocking calls only.
+// Threads beside the loop, for blocking calls only, and who has the core.
 import CLinux
 import Glibc
 
@@ -29,6 +29,11 @@ package func startThread(_ name: String, _ run: @escaping @Sendable () -> Void) 
     }
     pthread_detach(thread)
 }
+
+/// Lets whoever waits for this core have it; returns at once if nobody does. For work in steps beside processes that are to come first: a Linux
+/// scheduler with eligibility (EEVDF) takes the core from a process when another wakes only if that one is the best choice at that moment. If yet
+/// another is, which may be one that has just gone to sleep, both wait for the next tick, up to 4 ms.
+package func yieldCore() { sched_yield() }
 
 /// What a thread runs, in a form that passes through C.
 private final class ThreadBody: Sendable {

@@ -88,6 +88,7 @@ struct AuditorRole: RoleLogic, ~Copyable {
             alarms.append(next)
             birth.loop.schedule(Self.alarmToken, at: next)
         }
+        yieldCore()  // traffic comes first, also between two steps of an audit
     }
 
     /// The result, and with it the right to send the next job.
