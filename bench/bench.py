@@ -139,19 +139,22 @@ class Bench:
         processes = wait_for(ready, "the product's start")
         return Peer(name, port, next(p["pid"] for p in processes if p["role"] == role), [p["pid"] for p in processes])
 
+    def haproxy(self, name, upstream, certificate="", options=""):
+        port = free_port()
+        with open(f"{self.work}/{name}.cfg", "w") as f:
+            f.write(f"global\n  nbthread 1\n  maxconn {MOST + 50}\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 75s\n  timeout server 120s\n"
+                    f"  option forwardfor\n{options}  http-reuse always\n  unique-id-format %{{+X}}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid\n  unique-id-header X-Request-ID\n"
+                    f"frontend f\n  bind 127.0.0.1:{port}{f' ssl crt {certificate} alpn http/1.1' if certificate else ''}\n  default_backend b\nbackend b\n  server u 127.0.0.1:{upstream} pool-max-conn {MOST + 50}\n")
+        process = self.start(["haproxy", "-f", f"{self.work}/{name}.cfg", "-db"])
+        wait_for(listening(port), name)
+        return Peer(name, port, process.pid)
+
     def peers(self, upstream, with_captures_off=False, certificate=None):
         cert, key, both = certificate or ("", "", "")
         peers = [self.product("ours", upstream, audit_enabled="true", tls_cert=cert, tls_key=key)]
         if with_captures_off:
             peers.append(self.product("ours, captures off", upstream, audit_enabled="false", tls_cert=cert, tls_key=key))
-        port = free_port()
-        with open(f"{self.work}/haproxy.cfg", "w") as f:
-            f.write(f"global\n  nbthread 1\n  maxconn {MOST + 50}\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 75s\n  timeout server 120s\n"
-                    f"  option forwardfor\n  http-reuse always\n  unique-id-format %{{+X}}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid\n  unique-id-header X-Request-ID\n"
-                    f"frontend f\n  bind 127.0.0.1:{port}{f' ssl crt {both} alpn http/1.1' if both else ''}\n  default_backend b\nbackend b\n  server u 127.0.0.1:{upstream} pool-max-conn {MOST + 50}\n")
-        process = self.start(["haproxy", "-f", f"{self.work}/haproxy.cfg", "-db"])
-        wait_for(listening(port), "HAProxy")
-        peers.append(Peer("HAProxy", port, process.pid))
+        peers.append(self.haproxy("HAProxy", upstream, both))
         port = free_port()
         pid = self.nginx("proxy", f"upstream u {{ server 127.0.0.1:{upstream}; keepalive {MOST + 50}; keepalive_requests 100000000; }} server {{ listen 127.0.0.1:{port} backlog=4096{f' ssl; ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3' if cert else ''}; client_max_body_size 64m; location / {{ "
                          f"proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; "
@@ -273,6 +276,8 @@ class Bench:
         mock = self.start([f"{self.options.build}/truthtable-mockllm", "--port", str(port := free_port()), "--pace-ms", "20", "--chunk-tokens", "1"])
         wait_for(listening(port), "mockllm")
         peers = self.peers(port)
+        # By itself HAProxy holds what looks like a part of something back for up to 200 ms (MSG_MORE).
+        peers.insert(1, self.haproxy("HAProxy, http-no-delay", port, options="  option http-no-delay\n"))
         direct = Peer("direct", port, mock.pid)
         print("\nStreams: 500 at once of 64 events, 20 ms apart, medians\n\n| | CPU µs per event | gaps over 200 ms | first event after, ms (median, p99) |\n|---|---|---|---|")
         for p in [direct] + peers:
