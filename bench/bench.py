@@ -149,6 +149,14 @@ class Bench:
         wait_for(listening(port), name)
         return Peer(name, port, process.pid)
 
+    def relay(self, upstream):
+        """What no proxy can do without: bytes from one socket to the other, by epoll, in C (relay.c)."""
+        subprocess.run(["cc", "-O2", "-o", f"{self.work}/relay", f"{HERE}/relay.c"], check=True)
+        port = free_port()
+        process = self.start([f"{self.work}/relay", str(port), str(upstream)])
+        wait_for(listening(port), "the relay")
+        return Peer("a relay that looks at no byte", port, process.pid)
+
     def peers(self, upstream, with_captures_off=False, certificate=None):
         cert, key, both = certificate or ("", "", "")
         peers = [self.product("ours", upstream, audit_enabled="true", tls_cert=cert, tls_key=key)]
@@ -207,7 +215,7 @@ class Bench:
                 peer.readings.append(self.reading(peer, connections, kilobytes))
 
     def cpu(self, upstream):
-        peers = self.peers(upstream, with_captures_off=True)
+        peers = self.peers(upstream, with_captures_off=True) + [self.relay(upstream)]
         self.rounds(peers)
         haproxy, nginx = (next(p.median("us") for p in peers if p.name == n) for n in ("HAProxy", "nginx"))
         print(f"\nCPU per request: POST 1 KB, answer 1 KB, 64 connections, one worker each, {self.options.rounds} interleaved rounds of {self.options.seconds} s\n")
