@@ -58,12 +58,13 @@ ln -sfn ../lib/truthtable/truthtable "$root$prefix/bin/truthtable"
 put 0644 "$here/README.md" "$root$prefix/share/doc/truthtable/README.md"
 put 0644 "$here/.example.env" "$root$prefix/share/doc/truthtable/example.env"
 [ -e "$root/etc/truthtable/env" ] || put 0640 "$here/deploy/env" "$root/etc/truthtable/env"
-unit=$root/etc/systemd/system/truthtable.service
-sed -e "s|/usr/local/lib/truthtable/|$libexec/|" -e "s|/usr/local/share/|$prefix/share/|" "$here/deploy/truthtable.service" >"$unit.new"
-chmod 0644 "$unit.new"
-mv -f "$unit.new" "$unit"
+for unit in truthtable.service truthtable.socket; do
+    sed -e "s|/usr/local/lib/truthtable/|$libexec/|" -e "s|/usr/local/share/|$prefix/share/|" "$here/deploy/$unit" >"$root/etc/systemd/system/$unit.new"
+    chmod 0644 "$root/etc/systemd/system/$unit.new"
+    mv -f "$root/etc/systemd/system/$unit.new" "$root/etc/systemd/system/$unit"
+done
 
-echo "installed $libexec, $prefix/bin/truthtable, /etc/truthtable/env, /etc/systemd/system/truthtable.service"
+echo "installed $libexec, $prefix/bin/truthtable, /etc/truthtable/env, /etc/systemd/system/truthtable.service and .socket"
 [ -z "$root" ] || exit 0
 
 getent group truthtable >/dev/null || groupadd --system truthtable

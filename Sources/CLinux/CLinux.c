@@ -234,6 +234,18 @@ int cl_local_port(int fd) {
     return -EAFNOSUPPORT;
 }
 
+bool cl_listens_at(int fd, const char *address, uint16_t port) {
+    address_union wanted, where;
+    socklen_t length = sizeof where;
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening) return false;
+    if (parse_address(address, port, &wanted) == 0 || getsockname(fd, &where.any, &length) < 0) return false;
+    if (where.any.sa_family != wanted.any.sa_family) return false;
+    if (where.any.sa_family == AF_INET) return where.v4.sin_port == wanted.v4.sin_port && where.v4.sin_addr.s_addr == wanted.v4.sin_addr.s_addr;
+    return where.v6.sin6_port == wanted.v6.sin6_port && memcmp(&where.v6.sin6_addr, &wanted.v6.sin6_addr, sizeof where.v6.sin6_addr) == 0;
+}
+
 int cl_accept(int listener, char *address, size_t capacity, bool *loopback) {
     address_union peer;
     socklen_t length = sizeof peer;

@@ -1,5 +1,5 @@
-// The sockets that the product listens on: bound before any child starts, so that a dead child leaves its clients waiting
-// in the backlog instead of refused.
+// The sockets that the product listens on: bound, or taken over from the service manager, before any child starts, so that a dead child
+// leaves its clients waiting in the backlog instead of refused.
 import CLinux
 import Configuration
 import EventLoop
@@ -35,9 +35,12 @@ final class Listeners {
     private let madeDirectory: Bool
 
     init(_ settings: Settings) throws(StartFailure) {
-        let proxy = try Self.tcp(settings.host, settings.port, "TRUTHTABLE_PORT")
-        let webSocket = try Self.tcp(settings.host, settings.webSocketPort, "TRUTHTABLE_WS_PORT")
-        let admin: Descriptor? = settings.adminPort == 0 ? nil : try Self.tcp(settings.host, settings.adminPort, "TRUTHTABLE_ADMIN_PORT")
+        var passed = try PassedSockets()
+        let proxy = try Self.tcp(settings.host, settings.port, "TRUTHTABLE_PORT", &passed)
+        let webSocket = try Self.tcp(settings.host, settings.webSocketPort, "TRUTHTABLE_WS_PORT", &passed)
+        let admin: Descriptor? = settings.adminPort == 0 ? nil : try Self.tcp(settings.host, settings.adminPort, "TRUTHTABLE_ADMIN_PORT", &passed)
+        let ports = [settings.port, settings.webSocketPort] + (settings.adminPort == 0 ? [] : [settings.adminPort])
+        try passed.checkNoneIsLeft(ports.map { HostAndPort(host: settings.host, port: $0).description })
         proxyPort = Int(cl_local_port(proxy.number))
         webSocketPort = Int(cl_local_port(webSocket.number))
         directory = RuntimeDirectory.path(settings, port: proxyPort)
@@ -61,8 +64,9 @@ final class Listeners {
         }
     }
 
-    private static func tcp(_ host: String, _ port: Int, _ setting: String) throws(StartFailure) -> Descriptor {
+    private static func tcp(_ host: String, _ port: Int, _ setting: String, _ passed: inout PassedSockets) throws(StartFailure) -> Descriptor {
         let address = host == "localhost" ? "127.0.0.1" : host
+        if let socket = passed.take(address, port) { return socket }
         let result = cl_listen_tcp(address, UInt16(clamping: port), backlog)
         if result >= 0 { return Descriptor(owning: result) }
         let sentence =
@@ -104,7 +108,7 @@ final class Listeners {
             }
     }
 
-    /// New clients are refused once the children have closed their copies too.
+    /// New clients are refused once the children have closed their copies too; where the service manager has its own, they wait.
     func closeToClients() {
         close(proxy)
         close(webSocket)

@@ -1,5 +1,6 @@
 """The product as a user starts it, and what stands around it in the tests: a mock LLM, ports, a runtime directory, a log."""
 
+import fcntl
 import json
 import os
 import re
@@ -103,12 +104,13 @@ def memory_holds(pid, needle):
 class Process:
     """One started program with its output in a file; ended by its pid."""
 
-    def __init__(self, arguments, environment, log, cwd=None):
+    def __init__(self, arguments, environment, log, cwd=None, descriptors=()):
         self.log_path = Path(log)
         self.arguments = arguments
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
-                arguments, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                arguments, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                pass_fds=descriptors,
             )
         self.pid = self.process.pid
         running.append(self)
@@ -178,9 +180,12 @@ class Engine(Process):
 
 
 class Product(Process):
-    """`truthtable run` with its own runtime directory and free ports."""
+    """`truthtable run` with its own runtime directory and free ports, or with listening sockets passed on as systemd does."""
 
-    def __init__(self, upstream, arguments=(), wait=True, build=None, environment=None, **settings):
+    # sd_listen_fds(3): the sockets are the descriptors from 3 on.
+    PASS_ON = "import os, sys\nnumbers = sys.argv[1].split(',')\nfor at, number in enumerate(numbers): os.dup2(int(number), 3 + at)\nos.execve(sys.argv[2], sys.argv[2:], {**os.environ, 'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': str(len(numbers))})"
+
+    def __init__(self, upstream, arguments=(), wait=True, build=None, environment=None, sockets=(), **settings):
         self.directory = tempfile.mkdtemp(prefix="tt-")
         self.runtime = str(settings.pop("runtime_dir", f"{self.directory}/run"))
         self.settings = {
@@ -193,7 +198,13 @@ class Product(Process):
         for name in [name for name, value in settings.items() if value is None]:
             self.settings.pop(f"TRUTHTABLE_{name.upper()}", None)
         command = build / "truthtable" if build else executable("truthtable")
-        super().__init__([str(command), "run", *arguments], {"PATH": os.environ["PATH"], **self.settings, **(environment or {})}, f"{self.directory}/log", cwd=self.directory)
+        line = [str(command), "run", *arguments]
+        descriptors = [fcntl.fcntl(listening, fcntl.F_DUPFD_CLOEXEC, 50) for listening in sockets]  # beyond those that they become
+        if descriptors:
+            line = [sys.executable, "-c", self.PASS_ON, ",".join(map(str, descriptors)), *line]
+        super().__init__(line, {"PATH": os.environ["PATH"], **self.settings, **(environment or {})}, f"{self.directory}/log", cwd=self.directory, descriptors=descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
         self._ports = None
         if wait:
             self.wait_ready()

@@ -79,6 +79,8 @@ int cl_listen_tcp(const char *address, uint16_t port, int backlog);
 int cl_listen_unix(const char *path, int backlog);
 /// The port that a TCP socket is bound to, or -errno.
 int cl_local_port(int fd);
+/// Whether a descriptor is a TCP socket that listens at just this numeric address and port.
+bool cl_listens_at(int fd, const char *address, uint16_t port);
 /// A new connection, non-blocking, close-on-exec; `address` (at least 46 bytes) gets the peer's numeric address or "" for Unix.
 /// `loopback` tells whether the peer is this machine.
 int cl_accept(int listener, char *address, size_t capacity, bool *loopback);
