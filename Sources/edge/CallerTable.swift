@@ -65,11 +65,8 @@ struct CallerTable: ~Copyable {
     /// Counts a request of the caller as begun, unless a limit refuses it; `release` ends it.
     mutating func admit(_ caller: Int, _ now: UInt64) -> Admission {
         let place = callers.baseAddress.unsafelyUnwrapped + caller
+        if let limit = place.pointee.streamLimit, !place.pointee.quota.tell(streams: place.pointee.streams + 1, limit: limit) { return .tooManyStreams }
         place.pointee.streams += 1
-        if let limit = place.pointee.streamLimit, place.pointee.quota.tell(streams: place.pointee.streams) > limit {
-            release(caller)
-            return .tooManyStreams
-        }
         if let bucket = place.pointee.bucket, !bucket.take(now) {
             release(caller)
             return .rateLimited(wait: bucket.wait(now))

@@ -1,8 +1,11 @@
 // Routes, balancing, limits and CORS, each by itself, on times of the test's own.
 import Configuration
+import EventLoop
+import Glibc
 import HTTP
 import Inbound
 import Simulation
+import Synchronization
 import Telemetry
 import Testing
 
@@ -289,6 +292,55 @@ private func raw<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R 
         #expect(successor.admit(back) == .admitted)
         successor.release(again)
         #expect(successor.admit(back) == .tooManyStreams)
+    }
+
+    @Test func `of two edges that ask for a key's last stream at once, one gets it`() throws {
+        let quotas = CallerQuotas.standalone()
+        let edges = (0..<2).map { OneEdge(Callers(quotas.seen(by: $0))) }
+        for edge in edges { edge.callers.replace(with: [Self.entry("a", streams: 1)]) }
+        let meeting = Meeting()
+        let rounds = 10_000
+        let wins = Mutex([Int](repeating: 0, count: rounds))
+        @Sendable func race(_ edge: OneEdge) {
+            let caller = edge.callers.find("a") ?? -1
+            for round in 0..<rounds {
+                meeting.meet()
+                let isAdmitted = edge.callers.admit(caller) == .admitted
+                if isAdmitted { wins.withLock { $0[round] += 1 } }
+                meeting.meet()
+                if isAdmitted { edge.callers.release(caller) }
+            }
+            meeting.meet()
+        }
+        try startThread("other-edge") { [edge = edges[1]] in race(edge) }
+        race(edges[0])
+        #expect(wins.withLock { $0.count { $0 != 1 } } == 0)
+        for edge in edges {
+            let caller = try #require(edge.callers.find("a"))
+            #expect(edge.callers.admit(caller) == .admitted)
+            edge.callers.release(caller)
+        }
+    }
+
+    /// An edge's callers, used by one thread at a time.
+    private struct OneEdge: @unchecked Sendable {
+        let callers: Callers
+
+        init(_ callers: Callers) { self.callers = callers }
+    }
+
+    /// Where two threads wait for each other.
+    private final class Meeting: Sendable {
+        private let arrivals = Atomic<Int>(0)
+
+        func meet() {
+            let meeting = arrivals.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue / 2
+            var looks = 0
+            while arrivals.load(ordering: .acquiring) < 2 * (meeting + 1) {
+                looks += 1
+                if looks > 1000 { sched_yield() }  // else the two would not be on their way at the same time
+            }
+        }
     }
 
     @Test func `a changed file keeps what keys have used, and forgets those that are gone`() throws {

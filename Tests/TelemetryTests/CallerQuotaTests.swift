@@ -1,4 +1,6 @@
 // The table of what callers have used, as two processes see it.
+import EventLoop
+import Glibc
 import Synchronization
 import Testing
 
@@ -26,10 +28,50 @@ import Testing
 @Test func `requests under way are counted over all edges, and those of a dead edge until its successor tells`() throws {
     let (first, second) = try mappings()
     let (here, there) = (try first.openQuotas(of: 0).entry(of: 7), try second.openQuotas(of: 15).entry(of: 7))
-    #expect(here.tell(streams: 3) == 3)
-    #expect(there.tell(streams: 2) == 5)
-    #expect(here.tell(streams: 4) == 6)
+    #expect(here.tell(streams: 3, limit: 5))
+    #expect(there.tell(streams: 2, limit: 5))
+    #expect(!here.tell(streams: 4, limit: 5) && !there.tell(streams: 3, limit: 5))
+    // What was refused does not count.
+    #expect(here.tell(streams: 4, limit: 6) && !there.tell(streams: 3, limit: 6))
+    // A count beyond a limit that has become lower is told all the same.
+    #expect(there.tell(streams: 7))
     let successor = try second.openQuotas(of: 0).entry(of: 7)
-    #expect(successor.tell(streams: 0) == 2)
-    #expect(there.tell(streams: 0) == 0)
+    #expect(!there.tell(streams: 8, limit: 11))
+    #expect(successor.tell(streams: 0))
+    #expect(there.tell(streams: 8, limit: 11))
+    #expect(!successor.tell(streams: 4, limit: 11) && successor.tell(streams: 3, limit: 11))
+}
+
+/// Each thread is an edge, and asks for one more or gives one back; what it was given must fit at any moment, and never be given twice.
+@Test(arguments: [1, 3, 7]) func `many edges at once have no more than the limit, and lose nothing of it`(_ limit: Int) throws {
+    let quotas = CallerQuotas.standalone()
+    let (granted, most, finished) = (Shared(), Shared(), Shared())
+    for edge in 0..<4 {
+        let entry = quotas.seen(by: edge).entry(of: 7)
+        try startThread("edge") {
+            var own = 0
+            for step in 0..<20_000 {
+                if own > 0, (step &* 7 &+ edge) % 3 == 0 {
+                    granted.count.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+                    own -= 1
+                    entry.tell(streams: own)
+                } else if entry.tell(streams: own + 1, limit: limit) {
+                    own += 1
+                    let now = granted.count.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+                    most.count.max(now, ordering: .sequentiallyConsistent)
+                }
+            }
+            granted.count.wrappingSubtract(own, ordering: .sequentiallyConsistent)
+            entry.tell(streams: 0)
+            finished.count.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        }
+    }
+    while finished.count.load(ordering: .sequentiallyConsistent) < 4 { sched_yield() }
+    #expect(most.count.load(ordering: .relaxed) <= limit && granted.count.load(ordering: .relaxed) == 0)
+    let last = quotas.seen(by: 9).entry(of: 7)
+    #expect(last.tell(streams: limit, limit: limit) && !last.tell(streams: limit + 1, limit: limit))
+}
+
+private final class Shared: Sendable {
+    let count = Atomic<Int>(0)
 }
