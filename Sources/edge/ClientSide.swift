@@ -247,7 +247,8 @@ extension Proxy {
     private mutating func requestBody(_ index: Int, _ bytes: UnsafeRawBufferPointer) -> Int {
         let client = clients.at(index)
         let generation = clients.generation(index)
-        clientDeadlines[index] = now &+ bodyNanoseconds
+        // Once its answer has begun the client owes no more of it, and what runs is the time in which it takes that.
+        if !client.pointee.exchange.answerBegan { clientDeadlines[index] = now &+ bodyNanoseconds }
         var position = 0
         do throws(HTTPError) {
             pieces: while position < bytes.count {
@@ -344,7 +345,9 @@ extension Proxy {
         } else {
             let before = client.pointee.output.count
             let (sent, isComplete) = client.pointee.send(followedBy: data)
-            slot.add(.clientSentBytes, UInt64(max(0, before + data.count - client.pointee.output.count)))
+            let taken = max(0, before + data.count - client.pointee.output.count)
+            slot.add(.clientSentBytes, UInt64(taken))
+            if taken > 0, !client.pointee.output.isEmpty { clientDeadlines[index] = now &+ bodyNanoseconds }
             if case .broken = sent { client.pointee.exchange.answerIsLost = true }
             if !isComplete { overflowed(client) }
         }
@@ -371,16 +374,19 @@ extension Proxy {
         let client = clients.at(index)
         let before = client.pointee.output.count
         let sent = client.pointee.send()
-        slot.add(.clientSentBytes, UInt64(before - client.pointee.output.count))
+        let taken = before - client.pointee.output.count
+        slot.add(.clientSentBytes, UInt64(taken))
         switch sent {
         case .broken: return clientGone(index)
-        case .blocked: clientDeadlines[index] = now &+ bodyNanoseconds  // it must take something within this time
+        case .blocked:
+            // It must take something within this time, however much its upstream says meanwhile.
+            if taken > 0 || clientDeadlines[index] == .max || client.pointee.phase == .tunnel { clientDeadlines[index] = now &+ bodyNanoseconds }
         case .all:
             if client.pointee.cutsAfterOutput { return freeClient(index) }
             if client.pointee.closesAfterOutput { return linger(index) }
             switch client.pointee.phase {
             case .exchange where client.pointee.exchange.isAnswered: return exchangeEnded(index)
-            case .exchange where client.pointee.exchange.requestBody.isDone: clientDeadlines[index] = .max
+            case .exchange where client.pointee.exchange.requestBody.isDone || client.pointee.exchange.answerBegan: clientDeadlines[index] = .max
             case .tunnel:
                 runTunnelClock(index)
                 if upstreams.at(client.pointee.exchange.upstream).pointee.hasEnded, endTunnelSides(index) { return }

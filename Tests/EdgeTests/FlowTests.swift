@@ -228,6 +228,43 @@ extension Exchanges {
             world.settle()
         }
 
+        @Test func `a client that takes nothing has no more time because its upstream says a little now and then`() throws {
+            let world = try World(World.settings { $0.bodyIdleTimeout = .milliseconds(300) })
+            let client = try world.connect()
+            client.isReading = false
+            client.say(get)
+            let upstream = try world.upstream(0)
+            world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
+            upstream.say(head("HTTP/1.1 200 OK", "Content-Length: 100000000"))
+            world.fill(from: upstream)
+            world.wait("the client's time to be up", seconds: 3) {
+                upstream.say("x")
+                return world.clientCount == 0
+            }
+            #expect(world.slot.value(.clientAborts) == 1)
+            world.settle()
+        }
+
+        /// It reads what there is and writes nothing: there is somebody who has read the answer's head and sends no more.
+        @Test(arguments: ["Content-Length: 10", "Transfer-Encoding: chunked"]) func `a body that stops once its answer has begun has no limit of its own`(_ framing: String) throws {
+            let world = try World(World.settings { $0.bodyIdleTimeout = .milliseconds(200) })
+            let client = try world.connect()
+            client.say(head("POST /a HTTP/1.1", "Host: x", framing) + "1\r\nx\r\n")
+            let upstream = try world.upstream(0)
+            world.wait("the request") { upstream.has("\r\n\r\n1\r\nx") }
+            upstream.say(head("HTTP/1.1 200 OK", "Transfer-Encoding: chunked"))
+            for number in 1...12 {
+                let begin = Instant.now
+                world.wait("a pause") { begin.duration(to: .now) > .milliseconds(50) }
+                upstream.say("4\r\nlive\r\n")
+                world.wait("piece \(number)") { client.received.count(of: "live") == number || client.end != nil }
+            }
+            upstream.say("0\r\n\r\n")
+            world.wait("the end of the answer") { client.ends(with: "0\r\n\r\n") && client.end != nil }
+            #expect(world.slot.value(.clientAborts) == 0)
+            world.settle()
+        }
+
         @Test func `the limit of connections holds, and clients that wait get their turn`() throws {
             let world = try World(World.settings { $0.maxConnections = 4 })
             let first = try (0..<4).map { _ in try world.connect() }
