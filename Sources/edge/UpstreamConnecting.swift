@@ -14,6 +14,11 @@ extension Proxy {
         while !fresh, let upstream = target.pointee.idle.popLast() {
             guard upstreams.isLive(upstream) else { continue }
             let connection = upstreams.at(upstream)
+            // What it said behind its last answer is still to be read, and would pass for the next one.
+            guard !connection.pointee.hasMore else {
+                freeUpstream(upstream)
+                continue
+            }
             connection.pointee.phase = .active
             connection.pointee.client = index
             connection.pointee.isReused = true
@@ -52,7 +57,8 @@ extension Proxy {
         var cursor = addresses
         let target = targets[clients.at(index).pointee.exchange.target]
         guard case .tcp(_, let port) = target.pointee.endpoint else { return false }
-        while let (address, until) = cursor.next(now: loop.now) {
+        var isShort = false  // of descriptors or memory, whichever address is asked
+        while !isShort, let (address, until) = cursor.next(now: loop.now) {
             var number: Int32 = -1
             var pending = false
             var result = cl_connect_tcp(address, port, &number, &pending)
@@ -60,8 +66,9 @@ extension Proxy {
             while result == -EMFILE || result == -ENFILE, dropIdle() { result = cl_connect_tcp(address, port, &number, &pending) }
             if result == 0 { return adopt(index, number, isPending: pending, cursor: cursor, deadline: until.nanoseconds) }
             cursor.failed(SystemError.text(-result))
+            isShort = [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(-result)
         }
-        fail(index, "cannot connect to \(target.pointee.name): \(cursor.failure)")
+        fail(index, "cannot connect to \(target.pointee.name): \(cursor.failure)", isOurs: isShort)
         return false
     }
 

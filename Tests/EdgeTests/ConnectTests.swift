@@ -132,6 +132,28 @@ extension Exchanges {
         }
 
         /// Only the write tells that the connection is gone: nothing of the request was sent, so that it is not a repetition.
+        /// The last read that a turn allows has filled the buffer, and the answer ended there: what stands behind it is told by no
+        /// readiness again, and is read at the turn's end, behind the clients that go on.
+        @Test func `an idle connection that was not read empty is not used`() throws {
+            let world = try World()
+            let client = try world.connect()
+            client.say(get)
+            let first = try world.upstream(0)
+            world.wait("the request") { first.ends(with: "\r\n\r\n") }
+            first.say(ok)
+            world.wait("the answer") { client.ends(with: "ok") }
+            let idle = try #require(world.proxy.targets[0].pointee.idle.last)
+            world.proxy.upstreams.at(idle).pointee.hasMore = true
+            client.forget()
+            client.say(get)
+            let second = try world.upstream(1)
+            world.wait("the request") { second.ends(with: "\r\n\r\n") }
+            second.say(ok)
+            world.wait("the answer") { client.ends(with: "ok") }
+            #expect(first.received.count(of: "GET") == 1)
+            world.settle()
+        }
+
         @Test(arguments: [2, 20_000]) func `a POST that an idle connection takes nothing of goes over a new one`(_ size: Int) throws {
             let world = try World()
             let (client, first) = try idle(world)
