@@ -96,7 +96,7 @@ extension HeadParser {
             throw .framingFieldNominated
         case .forwarded, .via, .xForwardedFor, .xForwardedHost, .xForwardedProto:
             return
-        case .xRequestID, .traceparent, .tracestate:
+        case .xRequestID, .traceparent, .tracestate, .expect:
             return
         default:
             var index = 0

@@ -6,7 +6,7 @@
 // - Host and Content-Length: dropped by one hop and honoured by another they frame or route a message twice, so the
 //   head is refused;
 // - what tells the next hop who asked (Forwarded, Via, X-Forwarded-…, X-Request-ID, trace context): the nomination is
-//   ignored, as it is only ever used to hide an address;
+//   ignored, as it is only ever used to hide an address; so is that of Expect, of which the client waits for the outcome;
 // - Transfer-Encoding and the other fields of RFC 9110 §7.6.1: gone anyway.
 
 extension HeadParser {

@@ -24,16 +24,20 @@ extension Proxy {
         var fields = FieldNames.none
         for place in Self.keyFields.indices {
             let field = Self.keyFields[place]
-            guard let range = requestHead.value(of: field) else { continue }
-            var key = UnsafeRawBufferPointer(rebasing: bytes[range.lowerBound..<range.upperBound])
-            if field == .authorization {
-                guard let token = Self.bearer(key) else { continue }
-                key = token
+            var next = requestHead.firstIndex(of: field)
+            while let line = next {
+                next = requestHead.nextIndex(of: field, after: line)
+                let range = requestHead.field(line).valueRange
+                var key = UnsafeRawBufferPointer(rebasing: bytes[range.lowerBound..<range.upperBound])
+                if field == .authorization {
+                    guard let token = Self.bearer(key) else { continue }
+                    key = token
+                }
+                shown = true
+                guard let found = gateway.callers.find(CallerKey.Hash(of: key)) else { continue }
+                caller = caller ?? found
+                fields = fields.with(field)
             }
-            shown = true
-            guard let found = gateway.callers.find(CallerKey.Hash(of: key)) else { continue }
-            caller = caller ?? found
-            fields = fields.with(field)
         }
         if let caller { return admit(index, caller, fields) }
         let problem = shown ? "is not known here, or was revoked" : "is missing"

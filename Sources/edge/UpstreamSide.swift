@@ -391,8 +391,12 @@ extension Proxy {
         case .active where !connection.pointee.isEstablished: upstreamFailed(upstream, "no agreement on TLS within TRUTHTABLE_CONNECT_TIMEOUT")
         case .active:
             // It is slow, not dead: there is nothing to gain by asking again.
-            clients.at(connection.pointee.client).pointee.exchange.repetition.removeAll()
-            upstreamFailed(upstream, connection.pointee.answerBegan ? "no byte of the answer within TRUTHTABLE_ANSWER_IDLE_TIMEOUT" : "no answer within TRUTHTABLE_UPSTREAM_TIMEOUT")
+            let client = clients.at(connection.pointee.client)
+            client.pointee.exchange.repetition.removeAll()
+            guard !connection.pointee.answerBegan else { return upstreamFailed(upstream, "no byte of the answer within TRUTHTABLE_ANSWER_IDLE_TIMEOUT") }
+            // It may leave an expectation unanswered and wait for the body (RFC 9110 §10.1.1), as the client does for a word of it.
+            let waitsForBody = !client.pointee.exchange.requestBody.isDone && connection.pointee.output.isEmpty
+            upstreamFailed(upstream, "no answer within TRUTHTABLE_UPSTREAM_TIMEOUT", isOurs: waitsForBody)
         case .tunnel: break  // its time is its client's
         }
     }

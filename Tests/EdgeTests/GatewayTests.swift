@@ -264,6 +264,26 @@ extension Exchanges {
             world.settle()
         }
 
+        /// It may wait for the body, of which it was told that it comes when it is asked for.
+        @Test func `a client that waits to be told to go on is no fault of its upstream`() throws {
+            let world = try World { settings, _ in
+                settings.breakerFaults = 1
+                settings.upstreamTimeout = .milliseconds(200)
+            }
+            let client = try world.connect()
+            client.say(head("POST /a HTTP/1.1", "Host: x", "Expect: 100-continue", "Content-Length: 2"))
+            let peer = try world.upstream(0)
+            world.wait("the request") { peer.has("Expect: 100-continue") }
+            world.wait("the end") { client.has("HTTP/1.1 502 ") }
+            #expect(world.proxy.targets[0].pointee.breaker.state(now: .now) == .closed)
+            // One that has all of the request and says nothing is.
+            let other = try world.connect()
+            other.say(post())
+            world.wait("the end") { other.has("HTTP/1.1 502 ") }
+            #expect(world.proxy.targets[0].pointee.breaker.state(now: .now) == .open)
+            world.settle()
+        }
+
         // MARK: Routes
 
         @Test func `requests go by path and by model`() throws {
@@ -329,7 +349,7 @@ extension Exchanges {
             CallerKeyEntry(name: name, hash: hash("key-of-" + name), requestsPerMinute: perMinute, concurrentStreams: streams, created: "now")
         }
 
-        @Test(arguments: ["Authorization: Bearer key-of-alice", "authorization: bearer   key-of-alice", "x-api-key: key-of-alice", "API-Key: key-of-alice"])
+        @Test(arguments: ["Authorization: Bearer key-of-alice", "authorization: bearer   key-of-alice", "x-api-key: key-of-alice", "API-Key: key-of-alice", "x-api-key: other\r\nX-API-Key: key-of-alice\r\nAuthorization: Bearer key-of-alice"])
         func `a key lets its caller in, and goes no further`(_ field: String) throws {
             let world = try World { settings, _ in settings.keysFile = "/nowhere" }
             keyed(world, [entry("alice")])

@@ -44,6 +44,11 @@ struct HeadLimitTests {
         #expect(request(Self.head(target: 16 << 10 + 1)) == .refused(.targetTooLong))
     }
 
+    @Test func `an expectation is not for one hop alone`() throws {
+        let head = try #require(request(Array("POST / HTTP/1.1\r\nHost: a\r\nConnection: expect, x\r\nExpect: 100-continue\r\nX: y\r\nContent-Length: 1\r\n\r\n".utf8)).head)
+        #expect(head.hopByHop == ["Connection", "X"])
+    }
+
     @Test func `nominations`() {
         func nominating(_ count: Int) -> Outcome {
             request("GET / HTTP/1.1\r\nHost: a\r\nConnection: \(String(repeating: "x,", count: count))\r\nX: y\r\n\r\n")
