@@ -12,6 +12,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     case secWebSocketAccept, secWebSocketExtensions, secWebSocketKey, secWebSocketProtocol, secWebSocketVersion
     case server, setCookie, te, traceparent, tracestate, trailer, transferEncoding, upgrade, userAgent, vary, via
     case xAPIKey, xForwardedFor, xForwardedHost, xForwardedProto, xGoogAPIKey, xRequestID
+    case xTruthTableAuditID, xTruthTableOverhead, xTruthTableRequestID, xTruthTableUpstream
 
     /// The name as it is written in heads that the product makes.
     package var text: StaticString {
@@ -69,6 +70,10 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .xForwardedProto: "X-Forwarded-Proto"
         case .xGoogAPIKey: "X-Goog-API-Key"
         case .xRequestID: "X-Request-ID"
+        case .xTruthTableAuditID: "X-TruthTable-Audit-Id"
+        case .xTruthTableOverhead: "X-TruthTable-Overhead-Ms"
+        case .xTruthTableRequestID: "X-TruthTable-Request-ID"
+        case .xTruthTableUpstream: "X-TruthTable-Upstream"
         }
     }
 

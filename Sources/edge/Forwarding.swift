@@ -16,9 +16,10 @@ extension Proxy {
     /// Where keys stand: none of the client's goes to an upstream that gets ours.
     private static var keyFields: FieldNames { .none.with(.authorization).with(.xAPIKey).with(.apiKey).with(.xGoogAPIKey) }
 
-    /// Fields of an answer that the client gets anew: which pages may read it is our word, not the upstream's.
+    /// Fields of an answer that the client gets anew: which pages may read it, and what it came through, is our word, not the upstream's.
     static var answerFields: FieldNames {
         .none.with(.contentLength).with(.accessControlAllowOrigin).with(.accessControlAllowCredentials).with(.accessControlExposeHeaders)
+            .with(.xTruthTableAuditID).with(.xTruthTableOverhead).with(.xTruthTableRequestID).with(.xTruthTableUpstream)
     }
 
     /// Sends the request's head to a target; its body follows as it comes.

@@ -68,6 +68,19 @@ extension Exchanges {
             #expect(seen.traceparent == ["any"] && seen.tracestate == ["thing"] && seen.capture?.head.spanID == 0)
         }
 
+        @Test(arguments: [true, false]) func `what an answer came through is not its upstream's to say`(_ isTold: Bool) throws {
+            let world = try World(World.settings { $0.answerHeaders = isTold })
+            let client = try world.connect()
+            client.say("GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            let upstream = try world.upstream(0)
+            world.wait("the request") { upstream.ends(with: "\r\n\r\n") }
+            upstream.say("HTTP/1.1 200 OK\r\nX-TruthTable-Audit-ID: theirs\r\nx-truthtable-request-id: theirs\r\nX-TruthTable-Overhead-Ms: theirs\r\nX-TruthTable-Upstream: theirs\r\nX-Other: kept\r\nContent-Length: 2\r\n\r\n{}")
+            world.wait("the answer") { client.ends(with: "{}") }
+            #expect(!client.has("theirs") && client.has("\r\nX-Other: kept\r\n"))
+            #expect(client.received.count(of: "X-TruthTable-Request-ID: ") == 1)
+            world.settle()
+        }
+
         @Test func `an answer tells what it came through`() throws {
             let world = try World(World.settings { $0.answerHeaders = true })
             for type in ["application/json", "text/html"] {
