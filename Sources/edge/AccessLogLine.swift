@@ -80,8 +80,11 @@ extension Proxy {
             sink.append("\"")
         }
         sink.append(",\"upstream\":\"")
-        var name = targets[client.pointee.exchange.target].pointee.name
-        name.withUTF8 { sink.append(UnsafeRawBufferPointer($0).bytes) }
+        // Nobody was asked where the edge has answered by itself.
+        if client.pointee.exchange.tried != 0 || client.pointee.exchange.target == broadcasterTarget {
+            var name = targets[client.pointee.exchange.target].pointee.name
+            name.withUTF8 { sink.append(UnsafeRawBufferPointer($0).bytes) }
+        }
         if client.pointee.exchange.caller >= 0 {
             sink.append("\",\"key\":\"")
             sink.append(gateway.callers.name(of: client.pointee.exchange.caller).bytes)

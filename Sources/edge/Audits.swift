@@ -120,7 +120,7 @@ extension Proxy {
     }
 
     private mutating func ask<M: Message & ~Escapable>(_ index: Int, _ message: borrowing M, _ purpose: QueryOutbox.Purpose, _ wait: Duration) {
-        var until = now &+ UInt64(clamping: wait.nanoseconds) &+ Self.graceNanoseconds
+        var until = min(now &+ UInt64(clamping: wait.nanoseconds) &+ Self.graceNanoseconds, exchangeDeadlines[index])
         if isDraining { until = min(until, drainWaitLimit) }
         guard let query = queries.ask(message, for: index, purpose, until: until) else { return answerUnavailable(index, queries.isAttached ? "worker pool queue is full" : "worker pool is stopped") }
         clients.at(index).pointee.exchange.query = query

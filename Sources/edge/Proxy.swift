@@ -167,13 +167,13 @@ struct Proxy: ~Copyable {
         for index in 0..<clients.highWater where clientDeadlines[index] <= now && clients.isLive(index) {
             clientTimedOut(index)
         }
+        endLateQueries()  // first: where an exchange's time is over it is an upstream that is late
         for index in 0..<clients.highWater where exchangeDeadlines[index] <= now && clients.isLive(index) {
             exchangeTimedOut(index)
         }
         for index in 0..<upstreams.highWater where upstreamDeadlines[index] <= now && upstreams.isLive(index) {
             upstreamTimedOut(index)
         }
-        endLateQueries()
         slot.set(.connectionsOpen, clients.count)
         slot.set(.upstreamConnectionsOpen, upstreams.count)
         slot.set(.upstreamConnectionsIdle, targets.reduce(0) { $0 + $1.pointee.idle.count })

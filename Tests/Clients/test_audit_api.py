@@ -194,6 +194,17 @@ def test_a_dispatcher_that_stands_still_blocks_nobody(start):
     product.wait_at_rest()
 
 
+def test_the_limit_of_an_exchange_ends_a_wait_and_is_no_upstreams_failure(start):
+    product = start(hung_timeout="60s", exchange_timeout="500ms")
+    stopped = product.kill("dispatcher", signal.SIGSTOP)
+    submitted, looked_up = post(product, query="?wait=20s"), httpx.get(f"{product.url}/v1/audits/x?wait=20s", timeout=30)
+    assert submitted.status_code == 504 and submitted.json()["status"] == "pending"
+    assert looked_up.status_code == 503
+    assert product.figure("upstream_failures_total") == 0
+    os.kill(stopped[0], signal.SIGCONT)
+    product.wait_at_rest()
+
+
 def test_who_leaves_is_not_waited_for(start):
     """The audit goes on; the wait is cancelled, so that a thousand impatient clients leave room for the next one."""
     product = start(auditor_count=1, auditor_hung_timeout="60s")

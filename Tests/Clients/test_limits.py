@@ -52,6 +52,24 @@ def test_out_of_descriptors_it_sheds_recovers_and_never_spins(start, upstream):
     assert product.restarts("edge") == 0 and product.pids("edge") == [edge]
 
 
+def test_an_upstream_is_not_to_blame_for_missing_descriptors(start, upstream):
+    product = start(upstream.url, breaker_faults=2, breaker_open_time="60s")
+    (edge,) = product.pids("edge")
+    limit = resource.prlimit(edge, resource.RLIMIT_NOFILE)
+    client = connect(product.port)
+    client.send(get(target="/health"))
+    assert client.answer().status == 200
+    resource.prlimit(edge, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{edge}/fd")), limit[1]))
+    for _ in range(3):
+        client.send(get())
+        assert client.answer().status == 502
+    resource.prlimit(edge, resource.RLIMIT_NOFILE, limit)
+    client.send(get())
+    assert client.answer().status == 200
+    assert product.figure("upstream_faults_total") == 0
+    client.close()
+
+
 def test_under_a_low_limit_of_descriptors_clients_wait_and_are_all_served(upstream, tmp_path):
     command = tmp_path / "truthtable"
     command.write_text(f'#!/bin/sh\nexec prlimit --nofile=100:100 "{BUILD}/truthtable" "$@"\n')
@@ -97,6 +115,17 @@ def test_the_log_names_the_client_behind_a_trusted_proxy(start, upstream, tmp_pa
         assert exchange(product.port, get(f"X-Forwarded-For: {said}", f"X-Request-ID: {said[:3]}{len(said)}", target='/"quoted\\"')).status == 200
         line = wait_until(lambda: log.exists() and [line for line in lines(log) if line["request_id"] == f"{said[:3]}{len(said)}"], what="the line")[0]
         assert line["client"] == client and line["path"] == '/"quoted\\"' and line["method"] == "GET" and line["status"] == 200 and line["end"] == "ok"
+
+
+def test_the_log_names_an_upstream_where_one_was_asked(start, upstream, tmp_path):
+    log = tmp_path / "access.log"
+    product = start(upstream.url, access_log=log, max_request_body=10)
+    for request, status in [
+        (get(), 200), (get(target="/health"), 200), (b"nonsense\r\n\r\n", 400), (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n", 413),
+    ]:
+        assert exchange(product.port, request).status == status
+    names = wait_until(lambda: len(found := [line["upstream"] for line in lines(log)]) == 4 and found)
+    assert names == [upstream.url, "", "", ""]
 
 
 def test_a_drain_loses_no_line(start, upstream, tmp_path):
