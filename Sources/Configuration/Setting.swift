@@ -34,8 +34,8 @@ package struct Setting: Sendable {
     /// The value in `settings` in a form that the same setting reads back, secrets too: for a child, not for people.
     package func text(in settings: Settings) -> String { kind.text(settings) }
 
-    /// Whether people may see what somebody wrote: a key can stand where only its source should.
-    func mayShow(_ text: String) -> Bool { !isSecret && !text.contains("key=") }
+    /// Whether people may see what somebody wrote: a key can stand where only its source should, a password before the @ of a URL.
+    func mayShow(_ text: String) -> Bool { !isSecret && !text.contains("key=") && !text.contains("@") }
 
     /// The value in `settings` for people.
     package func display(in settings: Settings) -> String {

@@ -37,7 +37,7 @@ package enum SettingError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unknown(let name, let origin, let nearest?):
             "\(Self.printable(name)) is no setting (\(origin)): did you mean \(nearest)?"
         case .unknown(let name, let origin, nil):
-            "\(Self.printable(name)) is no setting (\(origin)): remove it; `truthtable --help` lists all settings"
+            "\(Self.printable(name)) is no setting (\(origin)): remove it; `truthtable run --help` lists all settings"
         case .upstreamKey(let setting, let upstream, let complaint):
             "\(setting): the key of \(upstream) \(complaint)"
         case .conflict(let names, let complaint):

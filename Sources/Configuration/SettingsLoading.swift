@@ -166,6 +166,20 @@ extension Settings {
         }
         require(
             distinctUpstreams <= UpstreamList.limit, ["UPSTREAM_URL", "ROUTES"], "have more than \(UpstreamList.limit) different upstreams together")
+        for (name, lists) in [("UPSTREAM_URL", [upstreams]), ("ROUTES", routes.routes.map(\.upstreams))] {
+            require(!lists.contains { $0.upstreams.contains { leadsHere($0.url) } }, [name, "PORT"], "lead requests back to TruthTable itself: name the LLM API, or take another port")
+        }
         return conflicts
+    }
+
+    /// Whether a request to this URL comes to our own port, by the names and addresses that are certain to.
+    private func leadsHere(_ url: UpstreamURL) -> Bool {
+        let names: [String] =
+            switch host {
+            case "0.0.0.0", "::", "localhost": [host, "localhost", "127.0.0.1"]
+            case "127.0.0.1", "::1": [host, "localhost"]
+            default: [host]
+            }
+        return url.port == port && names.contains(url.host)
     }
 }

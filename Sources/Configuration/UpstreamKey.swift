@@ -52,18 +52,18 @@ package enum UpstreamKey: Equatable, Sendable, CustomStringConvertible {
 
     /// The key itself, read from its source.
     func read(_ environment: [(name: String, value: String)]) throws(Missing) -> UpstreamKey {
-        func variable(_ name: String) throws(Missing) -> String {
-            guard let value = environment.last(where: { $0.name == name })?.value, !value.isEmpty else {
-                throw Missing(complaint: "is to come from \(name), which is not in the environment: set it")
-            }
+        func variable(_ name: String, orElse complaint: String) throws(Missing) -> String {
+            guard let value = environment.last(where: { $0.name == name })?.value, !value.isEmpty else { throw Missing(complaint: complaint) }
             return value
         }
         let text: String
         switch self {
         case .value: return self
-        case .environment(let name): text = try variable(name)
+        case .environment(let name): text = try variable(name, orElse: "is to come from \(name), which is not in the environment: set it")
         case .file(let path): text = try Self.content(of: path)
-        case .credential(let name): text = try Self.content(of: try variable("CREDENTIALS_DIRECTORY") + "/" + name)
+        case .credential(let name):
+            let folder = try variable("CREDENTIALS_DIRECTORY", orElse: "is to be a credential of systemd, which gave none: write LoadCredential=\(name):FILE into the unit")
+            text = try Self.content(of: folder + "/" + name)
         }
         // A file ends with a line end; a key has no blanks in it.
         let words = text.split(whereSeparator: \.isWhitespace)

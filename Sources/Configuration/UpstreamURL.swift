@@ -102,7 +102,7 @@ extension UpstreamURL.Flaw {
     var complaint: String {
         switch self {
         case .scheme: "must begin with http:// or https://"
-        case .userInformation: "must not contain a user or password: clients send their own keys"
+        case .userInformation: "must not contain a user or password: leave out what stands before @"
         case .query: "must not contain a query: leave out ? and what follows"
         case .fragment: "must not contain a fragment: leave out # and what follows"
         case .host: "needs a host name or an IP address after http:// or https:// (IPv6 in brackets)"

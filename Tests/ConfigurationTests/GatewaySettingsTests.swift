@@ -116,7 +116,8 @@ private final class File {
         let error = #expect(throws: SettingErrors.self) { try key("env:NOT_SET") }
         #expect(error?.description.contains("NOT_SET") == true)
         #expect(throws: SettingErrors.self) { try key("file:/nowhere/key") }
-        #expect(throws: SettingErrors.self) { try key("credential:a") }
+        let credential = #expect(throws: SettingErrors.self) { try key("credential:a") }
+        #expect(credential?.description.contains("LoadCredential=a:FILE") == true)
     }
 
     @Test func `people do not see keys`() throws {

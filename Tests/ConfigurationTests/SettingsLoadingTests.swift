@@ -176,6 +176,18 @@ private func errors(_ body: () throws -> LoadedSettings) -> [SettingError] {
     #expect(errors { try load([("TRUTHTABLE_CAPTURE_BODY_LIMIT", "441KiB")]) }.count == 1)
 }
 
+@Test func `an upstream that is the product itself is refused`() throws {
+    let own = [("127.0.0.1", "http://localhost:8080"), ("127.0.0.1", "http://127.0.0.1:8080/v1"), ("0.0.0.0", "http://127.0.0.1:8080"), ("::", "http://localhost:8080"), ("::1", "http://[::1]:8080"), ("10.1.2.3", "http://10.1.2.3:8080")]
+    for (host, url) in own {
+        for (name, value) in [("UPSTREAM_URL", "http://a, \(url)"), ("ROUTES", "/v1 => \(url)")] {
+            let found = errors { try load([("TRUTHTABLE_HOST", host), ("TRUTHTABLE_" + name, value)]) }
+            #expect(found.count == 1 && found.allSatisfy { $0.description.contains(name) && $0.description.contains("TRUTHTABLE_PORT") }, "\(host) \(value)")
+        }
+    }
+    let others = [("127.0.0.1", "http://localhost:8082"), ("127.0.0.1", "http://[::1]:8080"), ("127.0.0.1", "http://10.1.2.3:8080"), ("10.1.2.3", "http://localhost:8080")]
+    for (host, url) in others { #expect(errors { try load([("TRUTHTABLE_HOST", host), ("TRUTHTABLE_UPSTREAM_URL", url)]) }.isEmpty, "\(host) \(url)") }
+}
+
 @Test(arguments: ProcessRole.allCases) func `a child reads what it is told as it was meant`(_ role: ProcessRole) throws
 {
     let settings = try load([
