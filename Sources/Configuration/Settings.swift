@@ -111,6 +111,11 @@ package struct Settings: Equatable, Sendable {
     /// Whether there is a certificate for a reload to read again.
     package var namesCertificates: Bool { !tlsCertificateFile.isEmpty || !upstreamCertificateFile.isEmpty || !upstreamCAFile.isEmpty }
 
+    /// The settings that name this file, to tell people which one to change.
+    package func names(ofFile path: String) -> String {
+        SettingsTable.all.filter { $0.text(in: self) == path }.map(\.name).joined(separator: ", ")
+    }
+
     /// Whether only this machine can connect: elsewhere, dashboards and statistics need the access token.
     package var listensOnLoopbackOnly: Bool {
         host == "localhost" || host == "::1" || (host.hasPrefix("127.") && Notation.isIPv4(host))

@@ -5,6 +5,7 @@ import EventLoop
 import IPC
 import Outbound
 import Role
+import TLS
 import Telemetry
 
 final class Audits {
@@ -43,6 +44,9 @@ final class Audits {
                 concurrency = max(concurrency, settings.judgeConcurrency + 1)
                 gates.append(EngineGate(.judge, try JudgeEngine(settings, dialer, log), concurrency: settings.judgeConcurrency, timeLimit: settings.judgeTimeout, now: now))
             }
+        } catch let error as TLSError {
+            guard case .badFile = error else { throw RoleFailure("cannot begin: \(error)") }
+            throw RoleFailure("TRUTHTABLE_ENGINE_CA_FILE: \(error)", exitCode: .configuration)
         } catch {
             throw RoleFailure("cannot begin: \(error)")
         }

@@ -15,21 +15,27 @@ extension Settings {
         let identity = upstreamCertificateFile.isEmpty ? nil : TLSIdentity(certificateFile: upstreamCertificateFile, keyFile: upstreamKeyFile)
         return try TLSClientContext(caFile: upstreamCAFile.isEmpty ? nil : upstreamCAFile, identity: identity)
     }
+
+    /// For people: with the setting that names the file.
+    func sentence(_ error: TLSError) -> String {
+        guard case .badFile(let path, _) = error else { return "\(error)" }
+        return "\(names(ofFile: path)): \(error)"
+    }
 }
 
 extension Proxy {
     /// Reads the files again, for connections that are made from now on. Files that cannot be used change nothing.
     mutating func reloadCertificates() {
-        do {
+        do throws(TLSError) {
             if let renewed = try settings.makeClientTLS() {
                 clientTLS = renewed
                 let certificate = renewed.certificate
                 log.info("Certificate for clients reloaded", ["names": .string(certificate.names), "last_day": .string(certificate.lastDay)])
             }
         } catch {
-            log.error("Cannot reload the certificate for clients, the earlier one stays in use", ["cause": .string("\(error)")])
+            log.error("Cannot reload the certificate for clients, the earlier one stays in use", ["cause": .string(settings.sentence(error))])
         }
-        do {
+        do throws(TLSError) {
             guard let renewed = try settings.makeUpstreamTLS() else { return }
             for target in targets where target.pointee.tls != nil {
                 target.pointee.tls = renewed
@@ -37,7 +43,7 @@ extension Proxy {
             }
             log.info("Certificates for the upstream reloaded")
         } catch {
-            log.error("Cannot reload the certificates for the upstream, the earlier ones stay in use", ["cause": .string("\(error)")])
+            log.error("Cannot reload the certificates for the upstream, the earlier ones stay in use", ["cause": .string(settings.sentence(error))])
         }
     }
 }

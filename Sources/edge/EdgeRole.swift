@@ -65,7 +65,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
         do throws(TLSError) {
             return (try settings.makeClientTLS(), try settings.makeUpstreamTLS())
         } catch {
-            throw RoleFailure("\(error)", exitCode: .configuration)
+            throw RoleFailure(settings.sentence(error), exitCode: .configuration)
         }
     }
 

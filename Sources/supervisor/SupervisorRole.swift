@@ -118,7 +118,7 @@ final class SupervisorRole {
         case .file(let path):
             let number = cl_open_append(path)
             guard number >= 0 else {
-                throw StartFailure(.configuration, "cannot write TRUTHTABLE_ACCESS_LOG \(path): \(SystemError.text(-number)): name a file in a folder that exists")
+                throw StartFailure(.configuration, "cannot write TRUTHTABLE_ACCESS_LOG \(path): \(SystemError.text(-number)): name a file that this user can write, in a folder that exists")
             }
             return number
         }
@@ -360,7 +360,9 @@ final class SupervisorRole {
             log.error(
                 "Process ended", ["role": .string(child.place.description), "pid": .number(child.pid), "exit_code": .number(code), "signal": .number(signal)])
         }
-        if code == ExitCode.configuration.rawValue, !child.policy.wasEverReady, exitCode == nil {
+        // Once one of its kind worked, the settings were good: a file that became unusable since then must not end what runs.
+        let worked = children.contains { $0.role == child.role && $0.policy.wasEverReady }
+        if code == ExitCode.configuration.rawValue, !worked, exitCode == nil {
             log.error("The settings cannot be used, giving up: see the line above", ["role": .string(child.place.description)])
             exitCode = .configuration
             killAll()

@@ -1,5 +1,6 @@
 """Certificates of the proxy's port: what cannot be used, at the start and later, and what changes under way."""
 
+import os
 import shutil
 import signal
 import threading
@@ -24,10 +25,10 @@ def upstream():
     "cert, key, words",
     [
         ("good.pem", "other.key", ["does not belong to the certificate", "good.pem", "other.key"]),
-        ("good.pem", "none", ["none: No such file"]),
-        ("none", "good.key", ["none: No such file"]),
-        ("good.key", "good.key", ["no certificate in PEM form"]),
-        ("good.pem", "good.pem", ["no private key in PEM form"]),
+        ("good.pem", "none", ["TRUTHTABLE_TLS_KEY: ", "none: No such file"]),
+        ("none", "good.key", ["TRUTHTABLE_TLS_CERT: ", "none: No such file"]),
+        ("good.key", "good.key", ["TRUTHTABLE_TLS_CERT, TRUTHTABLE_TLS_KEY: ", "no certificate in PEM form"]),
+        ("good.pem", "good.pem", ["TRUTHTABLE_TLS_CERT, TRUTHTABLE_TLS_KEY: ", "no private key in PEM form"]),
     ],
 )
 def test_files_that_cannot_be_used_end_the_start(cert, key, words, authority):
@@ -35,6 +36,33 @@ def test_files_that_cannot_be_used_end_the_start(cert, key, words, authority):
         assert product.wait(10) == 78
         assert all(word in product.wait_logged("error edge[0]") for word in words)
         assert product.log.count("Process ended") == 1, "it was tried again"
+
+
+@pytest.mark.parametrize("name", ["upstream_ca_file", "upstream_tls_cert", "upstream_tls_key"])
+def test_files_for_the_upstream_that_cannot_be_used_end_the_start(name, authority):
+    files = {"upstream_tls_cert": authority / "good.pem", "upstream_tls_key": authority / "good.key"}
+    with ending(Product("https://127.0.0.1:1", wait=False, **files | {name: authority / "none"})) as product:
+        assert product.wait(10) == 78
+        product.wait_logged("error edge[0]", f"TRUTHTABLE_{name.upper()}: cannot use", "none: No such file")
+
+
+@pytest.mark.parametrize("engine", [{"engine": "grpc", "grpc_tls": "true"}, {"engine": "judge", "judge_url": "https://127.0.0.1:1"}])
+def test_an_engine_s_authority_that_cannot_be_used_ends_the_start(engine, upstream, authority):
+    with ending(Product(f"http://127.0.0.1:{upstream.port}", wait=False, engine_ca_file=authority / "good.key", **engine)) as product:
+        assert product.wait(10) == 78
+        product.wait_logged("error auditor[", "TRUTHTABLE_ENGINE_CA_FILE: cannot use", "no certificate in PEM form")
+
+
+def test_an_engine_s_authority_that_is_lost_later_ends_nothing(upstream, authority, tmp_path):
+    """An auditor that comes later cannot begin: traffic and the auditors that work go on."""
+    file = shutil.copy(authority / "ca.pem", tmp_path)
+    with ending(Product(f"http://127.0.0.1:{upstream.port}", engine="grpc", grpc_tls="true", engine_ca_file=file, auditor_count=1)) as product:
+        pids = product.pids()
+        os.unlink(file)
+        assert product.command("auditors", "2").returncode == 0
+        wait_until(lambda: product.log.count("TRUTHTABLE_ENGINE_CA_FILE: cannot use") > 1, what="a second try")
+        assert set(pids) <= set(product.pids())
+        assert exchange(product.port, GET).status == 200
 
 
 @pytest.mark.parametrize("name", ["tls_cert", "tls_key", "upstream_tls_cert", "upstream_tls_key"])
