@@ -101,7 +101,8 @@ package enum CallerKeyFile {
         do throws(SmallFile.ReadError) {
             bytes = try SmallFile.read(path, limitBytes: limitBytes)
         } catch {
-            throw Flaw("cannot read \(path): \(error.reason): make the file by `truthtable keys create`")
+            let cure = error == .system(ENOENT) ? "make the file by `truthtable keys create`" : "name a key file that this user can read"
+            throw Flaw("cannot read \(path): \(error.reason): \(cure)")
         }
         return try parse(bytes, path: path)
     }
@@ -122,6 +123,11 @@ package enum CallerKeyFile {
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw failed("make \(temporary)") }
         defer { close(file) }
+        // Root changes the file of the user that the product runs as: edges must be able to read the new one too.
+        var old = stat()
+        if stat(path, &old) == 0 {
+            guard fchown(file, old.st_uid, old.st_gid) == 0 || geteuid() != 0, fchmod(file, old.st_mode & 0o777) == 0 else { throw failed("hand \(temporary) to the owner of \(path)") }
+        }
         var rest = Array(text(entries).utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }

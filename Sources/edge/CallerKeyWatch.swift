@@ -31,8 +31,16 @@ struct CallerKeyWatch {
         case flawed(String, Stamp?)
     }
 
-    private let helper: HelperThread<Stamp?, Finding>
+    private struct Question: Sendable {
+        let known: Stamp?
+        /// Somebody wants to know: the file is read although it has not changed.
+        let isReload: Bool
+    }
+
+    private let helper: HelperThread<Question, Finding>
     private var stamp: Stamp?
+    /// Until the helper has taken it: it may be looking just then.
+    private var isReloadDue = false
 
     /// Reads the file for the first time, here and now.
     static func begin(_ path: String) throws -> (watch: CallerKeyWatch, keys: [CallerKeyEntry]) {
@@ -50,7 +58,15 @@ struct CallerKeyWatch {
     var wakeupDescriptor: Int32 { helper.wakeupDescriptor }
 
     /// Looks at the file, once at a time.
-    func look() { _ = helper.submit(stamp) }
+    mutating func look() {
+        if helper.submit(Question(known: stamp, isReload: isReloadDue)) { isReloadDue = false }
+    }
+
+    /// The next finding tells whether the file can be used, whatever was found before.
+    mutating func reload() {
+        isReloadDue = true
+        look()
+    }
 
     mutating func take() -> [Finding] {
         let findings = helper.takeAnswers()
@@ -63,9 +79,9 @@ struct CallerKeyWatch {
         return findings
     }
 
-    private static func look(_ path: String, _ known: Stamp?) -> Finding {
+    private static func look(_ path: String, _ question: Question) -> Finding {
         let stamp = Stamp(path)
-        guard stamp != known else { return .unchanged }
+        guard question.isReload || stamp != question.known else { return .unchanged }
         do throws(CallerKeyFile.Flaw) {
             return .keys(try CallerKeyFile.read(path), stamp)
         } catch {

@@ -94,8 +94,13 @@ extension Proxy {
     }
 
     /// Called by the sweep, a few times per second: a change shows within one.
-    func lookAtKeys() {
+    mutating func lookAtKeys() {
         gateway.keyWatch?.look()
+    }
+
+    /// Who reloads is told by the log, also when nothing has changed.
+    mutating func reloadKeys() {
+        gateway.keyWatch?.reload()
     }
 
     /// What the watch of the key file has found: the keys are those from now on, or stay as they are.
@@ -106,7 +111,7 @@ extension Proxy {
             case .keys(let entries, _):
                 gateway.callers.replace(with: entries)
                 log.info("Caller keys read", ["keys": .number(entries.count)])
-            case .flawed(let flaw, _): log.error("Cannot use the changed key file, the earlier keys stay in use", ["cause": .string(flaw)])
+            case .flawed(let flaw, _): log.error("Cannot use the key file, the earlier keys stay in use", ["cause": .string(flaw)])
             }
         }
     }

@@ -171,7 +171,7 @@ struct EdgeRole: RoleLogic, ~Copyable {
 
     mutating func reload() {
         proxy.reloadCertificates()
-        proxy.lookAtKeys()
+        proxy.reloadKeys()
     }
 
     // MARK: The end

@@ -1,6 +1,7 @@
 """The front door: upstreams that fail, breakers, routes, callers' keys and pages, with real processes (docs/GATEWAY.md)."""
 
 import json
+import os
 import re
 import signal
 import time
@@ -158,8 +159,24 @@ def test_a_broken_key_file_changes_nothing(keyed):
     wait_until(lambda: ask(keyed, Authorization=f"Bearer {key}").status_code == 200, what="the new key")
     with open(keyed.settings["TRUTHTABLE_KEYS_FILE"], "a") as file:
         file.write("nonsense\n")
-    assert keyed.wait_logged("Cannot use the changed key file", "is no line of a key file")
+    refused = ("Cannot use the key file", "is no line of a key file")
+    assert keyed.wait_logged(*refused)
     assert ask(keyed, Authorization=f"Bearer {key}").status_code == 200
+    # Whoever reloads looks for the answer behind that line.
+    keyed.signal(signal.SIGHUP)
+    wait_until(lambda: keyed.log.count(refused[0]) == 2, what="the second refusal")
+    os.unlink(keyed.settings["TRUTHTABLE_KEYS_FILE"])
+    wait_until(lambda: keyed.log.count("No such file") == 1, what="the loss of the file")
+    keyed.signal(signal.SIGHUP)
+    wait_until(lambda: keyed.log.count("No such file") == 2, what="its second refusal")
+    assert ask(keyed, Authorization=f"Bearer {key}").status_code == 200
+
+
+def test_a_reload_tells_of_unchanged_keys(keyed):
+    make_key(keyed, "alice")
+    keyed.wait_logged("Caller keys read", "keys=1")
+    keyed.signal(signal.SIGHUP)
+    wait_until(lambda: keyed.log.count("Caller keys read keys=1") == 2, what="the keys read again")
 
 
 def test_a_thousand_keys_at_their_limits_admit_exactly_what_is_allowed(start, tmp_path):
