@@ -14,10 +14,10 @@ enum SupervisorCommand {
         while let argument = rest.popFirst() {
             switch argument {
             case "--help", "-h":
-                print(help)
+                emit(program, Array((help + "\n").utf8))
                 return .clean
             case "--version":
-                print("truthtable-supervisor \(Build.version)")
+                emit(program, Array("truthtable-supervisor \(Build.version)\n".utf8))
                 return .clean
             case "--env-file":
                 guard let file = rest.popFirst() else { return usage("--env-file needs the name of a file") }

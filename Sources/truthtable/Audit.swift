@@ -104,9 +104,9 @@ enum Audit {
             clock_gettime(CLOCK_REALTIME, &now)
             let rendered = VerdictJSON.render(
                 verdict, of: auditCase, processingTimeMilliseconds: Int(milliseconds), timestampMilliseconds: now.tv_sec * 1000 + now.tv_nsec / 1_000_000)
-            emit(rendered + [0x0A])
+            emit(CommandLineTool.name, rendered + [0x0A])
         } else {
-            emit(Array(VerdictText.text(verdict, of: auditCase).utf8))
+            emit(CommandLineTool.name, Array(VerdictText.text(verdict, of: auditCase).utf8))
         }
         return .clean
     }
@@ -154,21 +154,6 @@ enum Audit {
             }
             bytes += room[..<count]
             if bytes.count > fileLimitBytes { return nil }
-        }
-    }
-
-    /// Writes to standard output; a reader that left ends the program quietly, any other failure with its reason.
-    static func emit(_ bytes: [UInt8]) {
-        var start = 0
-        while start < bytes.count {
-            let count = bytes[start...].withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else {
-                guard errno != EPIPE else { exit(ExitCode.clean.rawValue) }
-                complain(CommandLineTool.name, "cannot write to standard output: \(String(cString: strerror(errno)))")
-                exit(ExitCode.cannotWrite.rawValue)
-            }
-            start += count
         }
     }
 }

@@ -40,11 +40,11 @@ struct AuditLines {
                 rest = rest[(end + 1)...]
             }
             append(rest, to: &line)
-            Audit.emit(output)
+            emit(CommandLineTool.name, output)
             output.removeAll(keepingCapacity: true)
         }
         answer(line, into: &output)
-        Audit.emit(output)
+        emit(CommandLineTool.name, output)
         guard let firstFault else { return .clean }
         complain(CommandLineTool.name, "\(name), \(firstFault)" + (faults > 1 ? " (and \(faults - 1) more lines)" : ""))
         return .badInput

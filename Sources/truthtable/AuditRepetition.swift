@@ -33,12 +33,14 @@ enum AuditRepetition {
         }
         let seconds = Double(start.duration(to: .now).nanoseconds) / 1e9
         let spent = cpu() - user
-        print("audits                  \(count), \(claims) claims")
-        print("answers per second      \(Int(Double(count) / max(seconds, 1e-6)))")
-        print("CPU per answer          \(Int(spent / Double(count) * 1e6)) microseconds")
-        print("longest step            \(Int(longest * 1e6)) microseconds of CPU")
-        print("resident memory         \(settled) KB after a tenth of them, \(residentKilobytes()) KB at the end")
-        return .clean
+        return CommandLineTool.show(
+            """
+            audits                  \(count), \(claims) claims
+            answers per second      \(Int(Double(count) / max(seconds, 1e-6)))
+            CPU per answer          \(Int(spent / Double(count) * 1e6)) microseconds
+            longest step            \(Int(longest * 1e6)) microseconds of CPU
+            resident memory         \(settled) KB after a tenth of them, \(residentKilobytes()) KB at the end
+            """)
     }
 
     private static func audit(_ capture: CapturedExchange, _ longest: inout Double) -> Int {

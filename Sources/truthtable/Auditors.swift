@@ -4,13 +4,10 @@ import Role
 
 enum Auditors {
     static func run(_ arguments: [String]) -> ExitCode {
-        guard let text = arguments.first, !text.hasPrefix("-") else {
-            if let option = arguments.first, option == "--help" || option == "-h" { return CommandLineTool.show(help) }
-            return CommandLineTool.usage("the number of auditors is missing")
-        }
-        guard let count = Int(text), count > 0 else { return CommandLineTool.usage("\(text) is no number of auditors") }
         do throws(CommandEnded) {
-            let options = try ProductOptions(Array(arguments.dropFirst()), flags: [], help: help)
+            let options = try ProductOptions(arguments, flags: [], mostOperands: 1, help: help)
+            guard let text = options.operands.first else { return CommandLineTool.usage("the number of auditors is missing") }
+            guard let count = Int(text), count > 0 else { return CommandLineTool.usage("\(text) is no number of auditors") }
             let answer = try ControlSocket.ask("auditors \(count)", options.settings)
             let value = try? JSONValue(parsing: Array(answer.utf8).span)
             if let refusal = value?["error"]?.string {
@@ -18,8 +15,7 @@ enum Auditors {
                 return .badInput
             }
             guard value?["auditors"]?.int == count else { return ControlSocket.notUnderstood() }
-            print("\(count) \(count == 1 ? "auditor" : "auditors") from now on; `truthtable status` shows them")
-            return .clean
+            return CommandLineTool.show("\(count) \(count == 1 ? "auditor" : "auditors") from now on; `truthtable status` shows them")
         } catch {
             return error.exitCode
         }

@@ -35,7 +35,7 @@ enum CommandLineTool {
         """
 
     static func show(_ text: String) -> ExitCode {
-        print(text)
+        emit(name, Array((text + "\n").utf8))
         return .clean
     }
 

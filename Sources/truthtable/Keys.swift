@@ -1,4 +1,5 @@
 // `truthtable keys`: makes, lists and revokes the keys of callers in the key file. Running edges see the change by themselves.
+import CLinux
 import Configuration
 import Inbound
 import JSON
@@ -8,6 +9,8 @@ import Telemetry
 enum Keys {
     static func run(_ arguments: [String]) -> ExitCode {
         if arguments.first == "--help" || arguments.first == "-h" { return CommandLineTool.show(help) }
+        guard let command = arguments.first else { return CommandLineTool.usage("keys needs create, list or revoke") }
+        guard ["create", "list", "revoke"].contains(command) else { return CommandLineTool.usage("keys has no \(command)") }
         let options: ProductOptions
         do throws(CommandEnded) {
             options = try ProductOptions(
@@ -18,13 +21,11 @@ enum Keys {
         let file = options.values["--file"] ?? options.settings.keysFile
         guard !file.isEmpty else { return CommandLineTool.usage("which key file: set TRUTHTABLE_KEYS_FILE or give --file FILE") }
         do throws(CallerKeyFile.Flaw) {
-            switch arguments.first {
+            switch command {
             case "create": return try create(options, file)
             case "list" where !options.operands.isEmpty: return CommandLineTool.usage("keys list takes no name: it shows all keys")
             case "list": return list(try CallerKeyFile.read(file), asJSON: options.flags.contains("--json"))
-            case "revoke": return try revoke(options, file)
-            case nil: return CommandLineTool.usage("keys needs create, list or revoke")
-            case let other?: return CommandLineTool.usage("keys has no \(other)")
+            default: return try revoke(options, file)
             }
         } catch {
             complain(CommandLineTool.name, error.description)
@@ -69,8 +70,12 @@ enum Keys {
             guard !entries.contains(where: { $0.name == name }) else { throw CallerKeyFile.Flaw("there is a key named \(name): revoke it first, or take another name") }
             return entries + [entry]
         }
-        // Alone on standard output, so that a script can take it.
-        return CommandLineTool.show(key)
+        // Alone on standard output, so that a script can take it. A key that nobody has seen is taken back.
+        cl_ignore_sigpipe()
+        guard let code = writeOut(Array((key + "\n").utf8)) else { return .clean }
+        complainOfOutput(CommandLineTool.name, code)
+        try CallerKeyFile.change(file) { entries throws(CallerKeyFile.Flaw) in entries.filter { $0 != entry } }
+        return .cannotWrite
     }
 
     private static func revoke(_ options: ProductOptions, _ file: String) throws(CallerKeyFile.Flaw) -> ExitCode {

@@ -17,11 +17,11 @@ enum Status {
             return error.exitCode
         }
         if options.flags.contains("--json") {
-            print(answer, terminator: "")
+            emit(CommandLineTool.name, Array(answer.utf8))
             return .clean
         }
         guard let report = try? JSONValue(parsing: Array(answer.utf8).span), report["processes"]?.array != nil else { return ControlSocket.notUnderstood() }
-        print(text(report), terminator: "")
+        emit(CommandLineTool.name, Array(text(report).utf8))
         return .clean
     }
 

@@ -22,13 +22,16 @@ enum Watch {
         var attempts = 0
         while true {
             do throws(WebSocketClient.Failure) {
-                try feed.follow()
-                return .clean
+                guard let code = try feed.follow(), code != EPIPE else { return .clean }
+                complainOfOutput(CommandLineTool.name, code)
+                return .cannotWrite
             } catch {
                 guard feed.wasConnected, !error.isRefusal else {
-                    complain(
-                        CommandLineTool.name,
-                        "cannot watch \(feed.place): \(error.sentence): start the product with `truthtable run`, or set TRUTHTABLE_WS_PORT to the port of the one that runs")
+                    let cure =
+                        error.isRefusal
+                        ? "set TRUTHTABLE_ACCESS_TOKEN to the product's, or run this where it runs"
+                        : "start the product with `truthtable run`, or set TRUTHTABLE_WS_PORT to the port of the one that runs"
+                    complain(CommandLineTool.name, "cannot watch \(feed.place): \(error.sentence): \(cure)")
                     return .unavailable
                 }
                 if feed.isNewlyLost { attempts = 0 }
@@ -80,8 +83,8 @@ enum Watch {
 
         var place: String { "\(address), port \(port)" }
 
-        /// Shows what comes, until enough was shown or nobody reads it.
-        mutating func follow() throws(WebSocketClient.Failure) {
+        /// Shows what comes, until enough was shown or it cannot be written: then the error's number.
+        mutating func follow() throws(WebSocketClient.Failure) -> Int32? {
             isNewlyLost = false
             var client = try WebSocketClient(
                 address: address, port: port, path: "/ws?envelope=payload" + (last.map { "&since=\($0)" } ?? ""), token: token)
@@ -96,20 +99,10 @@ enum Watch {
                 if type == "history_lost" { complain(CommandLineTool.name, "some audits are missing here: the product no longer had them") }
                 let line = message["payload"].flatMap { page.text(type ?? "", $0) }
                 guard let output = showsJSON ? text : line else { continue }
-                // A reader that has gone away ends the watch.
-                guard Self.write(output + "\n") else { return }
+                if let code = writeOut(Array((output + "\n").utf8)) { return code }
                 if line != nil { shown += 1 }
             }
-        }
-
-        private static func write(_ text: String) -> Bool {
-            var rest = Array(text.utf8)[...]
-            while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-                guard count > 0 else { return false }
-                rest = rest.dropFirst(count)
-            }
-            return true
+            return nil
         }
     }
 }

@@ -65,8 +65,7 @@ struct WebSocketClient: ~Copyable {
             }
             guard let length else { continue }
             guard parser.status == 101 else {
-                let sentence = "refused with status \(parser.status)" + (parser.status == 401 ? ": set TRUTHTABLE_ACCESS_TOKEN" : "")
-                throw Failure(sentence: sentence, isRefusal: parser.status == 401 || parser.status == 403)
+                throw Failure(sentence: "refused with status \(parser.status)", isRefusal: parser.status == 401 || parser.status == 403)
             }
             return Array(bytes[length...])
         }

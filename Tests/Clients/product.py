@@ -256,11 +256,11 @@ class Product(Process):
     def ws_url(self):
         return f"ws://127.0.0.1:{self.ws_port}/ws"
 
-    def command(self, *arguments, **environment):
+    def command(self, *arguments, stdout=subprocess.PIPE, **environment):
         """Runs `truthtable …` with this product's settings."""
         return subprocess.run(
             [executable("truthtable"), *arguments], env={"PATH": os.environ["PATH"], **self.settings, **environment}, cwd=self.directory,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+            stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=30,
         )
 
     def get(self, path, headers=(), limit=10.0):

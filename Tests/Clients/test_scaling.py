@@ -82,7 +82,7 @@ def test_a_surplus_auditor_that_dies_is_not_replaced_and_a_wanted_one_is(start):
 
 def test_to_the_most_and_no_further(start):
     product = start(auditor_count=1)
-    for count, words in (("65", "from 1 to 64"), ("0", "no number"), ("-1", "missing"), ("many", "no number")):
+    for count, words in (("65", "from 1 to 64"), ("0", "no number"), ("-1", "unknown argument"), ("many", "no number")):
         result = product.command("auditors", count)
         assert result.returncode != 0 and words in result.stderr, count
     assert product.command("auditors").returncode == 64

@@ -116,9 +116,16 @@ def test_it_goes_on_where_it_was(start):
     assert watch.process.returncode == -signal.SIGKILL, "it was still there"
 
 
+def test_what_cannot_be_written_ends_it_with_the_reason(start):
+    product = start()
+    with open("/dev/full", "wb") as full:
+        result = product.command("watch", "--json", TRUTHTABLE_WS_PORT=str(product.ws_port), stdout=full)
+    assert result.returncode == 74 and "standard output: No space left" in result.stderr
+
+
 def test_nothing_to_watch_says_the_cure(start):
     product = start(access_token="sesame")
     elsewhere = product.command("watch", TRUTHTABLE_WS_PORT="1")
     assert elsewhere.returncode == 69 and "truthtable run" in elsewhere.stderr
     refused = product.command("watch", TRUTHTABLE_WS_PORT=str(product.ws_port), TRUTHTABLE_ACCESS_TOKEN="wrong")
-    assert refused.returncode == 69 and "401: set TRUTHTABLE_ACCESS_TOKEN" in refused.stderr
+    assert refused.returncode == 69 and "401: set TRUTHTABLE_ACCESS_TOKEN" in refused.stderr and "truthtable run" not in refused.stderr
