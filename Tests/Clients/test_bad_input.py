@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -35,7 +36,7 @@ def one_line(result, code, *words):
 
 SETTINGS = {
     "a misspelled name": ({"TRUTHTABLE_UPSTREAM_ULR": "http://x"}, ["TRUTHTABLE_UPSTREAM_ULR", "did you mean TRUTHTABLE_UPSTREAM_URL"]),
-    "an unknown name": ({"TRUTHTABLE_ZZZZZZZZZZZZ": "1"}, ["TRUTHTABLE_ZZZZZZZZZZZZ", "--help"]),
+    "an unknown name": ({"TRUTHTABLE_ZZZZZZZZZZZZ": "1"}, ["TRUTHTABLE_ZZZZZZZZZZZZ", "`truthtable run --help` lists all settings"]),
     "a name in small letters": ({"truthtable_port": "80"}, ["truthtable_port", "TRUTHTABLE_PORT"]),
     "a port that is no number": ({"TRUTHTABLE_PORT": "http"}, ["TRUTHTABLE_PORT", '"http"', "environment"]),
     "a port too large": ({"TRUTHTABLE_PORT": "65536"}, ["TRUTHTABLE_PORT"]),
@@ -77,6 +78,12 @@ def test_secrets_are_not_repeated(tmp_path):
     result = run(tmp_path, "run", TRUTHTABLE_ACCESS_TOKEN="bad token with spaces canary")
     if result.returncode == 78:
         assert "canary" not in result.stderr and "TRUTHTABLE_ACCESS_TOKEN" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["UPSTREAM_URL", "JUDGE_URL"])
+@pytest.mark.parametrize("url", ["https://user:canary@host.example", "htps://user:canary@host.example"])
+def test_passwords_in_urls_are_not_repeated(name, url, tmp_path):
+    assert "canary" not in one_line(run(tmp_path, "run", **{f"TRUTHTABLE_{name}": url}), 78, f"TRUTHTABLE_{name}")
 
 
 def test_empty_values_are_defaults(mock):
@@ -135,7 +142,8 @@ def test_an_env_file_that_may_not_be_read(tmp_path):
 # The command line.
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["run", "--nonsense"], ["run", "--env-file"], ["run", "extra"], ["status", "--nonsense"], ["--nonsense"], ["status", "extra"], ["status", "--env-file"]])
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["run", "--nonsense"], ["run", "--env-file"], ["run", "extra"], ["status", "--nonsense"], ["--nonsense"], ["status", "extra"], ["status", "--env-file"],
+                                       ["auditors"], ["auditors", "2", "3"], ["keys"], ["keys", "nonsense"]])
 def test_usage(arguments, tmp_path):
     one_line(run(tmp_path, *arguments), 64, "--help")
 
@@ -163,9 +171,92 @@ def test_roles_say_how_they_are_started(role, tmp_path):
     assert run(tmp_path, "--place", "0", program=f"truthtable-{role}").returncode == 64
 
 
+def test_mistakes_of_the_command_come_before_those_of_its_options(tmp_path):
+    (tmp_path / "tt.env").touch()
+    one_line(run(tmp_path, "auditors", "--env-file", "tt.env", "3"), 69, "no product answers")
+    one_line(run(tmp_path, "keys"), 64, "create, list or revoke")
+    one_line(run(tmp_path, "keys", "make"), 64, "keys has no make")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["run", "--help"], ["run", "--version"], ["status"], ["status", "--json"], ["auditors", "2"]])
+def test_what_cannot_be_written_is_no_success(arguments, product):
+    with open("/dev/full", "wb") as full:
+        result = product.command(*arguments, stdout=full)
+    assert result.returncode == 74 and "standard output" in result.stderr and "No space left" in result.stderr
+
+
+def test_a_key_that_nobody_could_see_is_taken_back(tmp_path):
+    """It is shown once only: with the output lost it would be good for nothing, and its name would be taken."""
+    command = [executable("truthtable"), "keys", "create", "--name", "alice", "--file", "keys"]
+    reading, closed = os.pipe()
+    os.close(reading)
+    with open("/dev/full", "wb") as full:
+        for output in (full, closed):
+            result = subprocess.run(command, cwd=tmp_path, env={}, stdout=output, stderr=subprocess.PIPE, text=True, timeout=10)
+            assert result.returncode == 74 and "standard output" in result.stderr
+            assert "alice" not in (tmp_path / "keys").read_text()
+    os.close(closed)
+    assert subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=10).stdout.startswith("ttk_")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write files of others")
+def test_a_key_file_stays_with_its_owner(tmp_path):
+    """Root adds a key to the file of the user that the product runs as."""
+    run(tmp_path, "keys", "create", "--name", "alice", "--file", "keys")
+    os.chown(tmp_path / "keys", 65534, 65534)
+    (tmp_path / "keys").chmod(0o640)
+    assert run(tmp_path, "keys", "create", "--name", "bob", "--file", "keys").returncode == 0
+    file = (tmp_path / "keys").stat()
+    assert (file.st_uid, file.st_gid, stat.S_IMODE(file.st_mode)) == (65534, 65534, 0o640)
+
+
 def test_status_without_a_product(tmp_path):
     one_line(run(tmp_path, "status"), 69, "truthtable run", str(tmp_path / "run"))
     one_line(run(tmp_path, "status", "--json"), 69)
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as killed:  # its socket stays behind
+        killed.bind(str(tmp_path / "run" / "control"))
+    one_line(run(tmp_path, "status"), 69, "no product answers", "truthtable run")
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["auditors", "2"]])
+def test_a_product_of_somebody_else(arguments, start):
+    """Its runtime directory is closed to others: that is no missing product."""
+    product = start()
+    os.chmod(product.directory, 0o711)
+    os.chmod(product.runtime, 0)
+    somebody = {}
+    if os.geteuid() == 0:  # whom no mode keeps out
+        somebody = {"user": 65534, "group": 65534, "extra_groups": []}
+        shutil.copy(executable("truthtable"), product.directory)
+    else:
+        os.link(executable("truthtable"), f"{product.directory}/truthtable")
+    environment = {"PATH": os.environ["PATH"], "TRUTHTABLE_RUNTIME_DIR": product.runtime}
+    result = subprocess.run([f"{product.directory}/truthtable", *arguments], cwd="/", env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, **somebody)
+    os.chmod(product.runtime, 0o700)
+    one_line(result, 69, f"{product.runtime}/control", "permission denied", "as root or as the user")
+    assert "no product" not in result.stderr
+
+
+def test_a_supervisor_that_does_not_answer(start):
+    product = start()
+    product.signal(signal.SIGSTOP)
+    try:
+        one_line(product.command("status"), 69, product.runtime, "has not answered for 5 s", "supervisor")
+    finally:
+        product.signal(signal.SIGCONT)
+
+
+def test_a_control_socket_that_hangs_up(tmp_path):
+    """As the product's does with other users."""
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "run" / "control"))
+        server.listen()
+        hang_up = threading.Thread(target=lambda: server.accept()[0].close())
+        hang_up.start()
+        one_line(run(tmp_path, "status"), 69, "hung up", "as that user or as root")
+        hang_up.join()
 
 
 # What is taken.
