@@ -22,7 +22,7 @@ package struct EngineLimits: Sendable {
 /// Audits one case.
 package struct EmbeddedEngine: Sendable {
     package static let name = "embedded"
-    package static let version = "6"
+    package static let version = "7"
     /// The probability from which on it calls a claim supported.
     package static let threshold = Classifier.threshold
 
@@ -31,6 +31,10 @@ package struct EmbeddedEngine: Sendable {
 
     /// A passage that holds this share of a claim is about it.
     private static let fitting = 0.85
+    /// A passage that holds this share of what the best one does, numbers aside, may be the one that is meant.
+    private static let besides = 0.95
+    /// A document that holds less of a claim does not bear it out.
+    private static let citedShare = 0.6
 
     private enum Phase { case splitting, selfChecking, indexing, matching, done }
 
@@ -236,7 +240,8 @@ package struct EmbeddedEngine: Sendable {
         self.tables = tables
         let (field, held) = tables.finding(for: text)
         spend(parser.cells * 16)
-        guard let window = window(of: match, field), let (place, range) = index.range(of: window.sentences) else {
+        let cited = cited(by: claim)
+        guard let window = window(of: match, field, cited), let (place, range) = index.range(of: window.sentences) else {
             let features = ClaimFeatures(without: match)
             var verdict = unsupported(claim, probability: Classifier.probability(features), evidence: [], "No document speaks of it.")
             verdict.features = features.values
@@ -255,6 +260,10 @@ package struct EmbeddedEngine: Sendable {
         let shown = field.map { ($0.document, $0.evidence) } ?? (place, range)
         let evidence = quote(shown.0, shown.1, missing.filter { read >> UInt64($0) & 1 == 0 }.prefix(12).map { answer.text(text.words[$0].token.range) })
         var verdict = judge(claim, features, probability, evidence, field)
+        if verdict.verdict == .supported, !cited.isEmpty, !cited.contains(evidence.document), match.share(in: Set(cited), of: places, index) < Self.citedShare {
+            let names = cited.map { String($0 + 1) }.joined(separator: ", ")
+            verdict.reasoning += " The answer cites document \(names), which does not."
+        }
         verdict.features = features.values
         verdicts.append(verdict)
     }
@@ -262,16 +271,48 @@ package struct EmbeddedEngine: Sendable {
     /// The passage to judge by: the one that holds most, unless one that holds less repeats the claim word for word up to a name, and
     /// has another name there. A swapped name draws the first passage to where it really belongs. Where no passage holds any word, it is
     /// what a table says to the claim (a sum is in none of its cells).
-    private func window(of match: ClaimMatch, _ field: TableFinding?) -> EvidenceWindow? {
+    private func window(of match: ClaimMatch, _ field: TableFinding?, _ cited: [Int]) -> EvidenceWindow? {
         guard let first = match.windows.first else {
             return field.map { EvidenceWindow(sentences: index.sentences(over: $0.evidence, in: $0.document), exact: 0, akin: 0, score: 0) }
         }
+        // Of passages that hold as much, the one of a document that the answer names.
+        if !cited.isEmpty, let named = match.windows.first(where: { cited.contains(places[index.sentences[$0.sentences.lowerBound].document]) }), named.score >= first.score { return named }
+        if let same = windowOfSameNumber(as: match, first) { return same }
         guard first.score < Self.fitting * match.claim.totalWeight, match.claim.words.contains(where: { $0.isName && $0.own != nil }) else { return first }
         return match.windows.dropFirst().first { window in
             guard !window.sentences.overlaps(first.sentences) else { return false }
             let alignment = Alignment(match, window.sentences, in: index)
             return (MismatchFinder(match: match, alignment: alignment, index: index).swap()?.strength ?? 0) >= 1
         } ?? first
+    }
+
+    /// The words of a unit draw to where it stands with another number: of `1,200 metres`, the passage that says `1.2 km`. nil if the
+    /// first passage has all numbers.
+    private func windowOfSameNumber(as match: ClaimMatch, _ first: EvidenceWindow) -> EvidenceWindow? {
+        let wanted = match.claim.quantities.filter(\.isConvertible)
+        guard !wanted.isEmpty, match.windows.count > 1 else { return nil }
+        func holds(_ window: EvidenceWindow) -> Bool {
+            let found = Quantities.all(in: index.texts[index.sentences[window.sentences.lowerBound].document], Array(index.tokens[index.tokens(of: window.sentences)]))
+            return wanted.allSatisfy { quantity in found.contains { quantity.admits($0) } }
+        }
+        guard !holds(first) else { return nil }
+        let words = ~wanted.reduce(into: UInt64(0)) { $0 |= match.claim.words(of: $1) }
+        let rest = match.score(exact: first.exact & words, akin: first.akin & words)
+        return match.windows.dropFirst().first { match.score(exact: $0.exact & words, akin: $0.akin & words) >= Self.besides * rest && holds($0) }
+    }
+
+    /// The documents that the answer names for a claim, by their places in the case.
+    private func cited(by claim: Claim) -> [Int] {
+        guard auditCase.documents.count > 1 else { return [] }
+        let citations = Citations.all(in: answer, claim.range)
+        guard !citations.isEmpty else { return [] }
+        let ids = auditCase.documents.map(\.id)
+        var cited: [Int] = []
+        for citation in citations {
+            guard let document = Citations.document(citation.number, of: ids) else { return [] }
+            if !cited.contains(document) { cited.append(document) }
+        }
+        return cited
     }
 
     // MARK: Judgement

@@ -234,18 +234,8 @@ struct SelfChecks {
 
     private mutating func citations(_ claim: Claim, _ documents: [String]) {
         guard documents.count >= 2 else { return }
-        var index = claim.range.lowerBound
-        while index < claim.range.upperBound {
-            defer { index += 1 }
-            guard answer[index] == UInt8(ascii: "[") else { continue }
-            var next = index + 1
-            if answer.has("doc", at: next) { next += 3 }
-            let digits = next
-            while next < claim.range.upperBound, ASCII.isDigit(answer[next]), next - digits < 3 { next += 1 }
-            guard next > digits, next - digits <= 2, next < claim.range.upperBound, answer[next] == UInt8(ascii: "]"), let number = Int(answer.text(span(digits, next))) else { continue }
-            guard number > documents.count, !documents.contains(where: { $0.hasSuffix(String(number)) }) else { continue }
-            add(claim.range, "It cites \(answer.text(span(index, next + 1))), but the model was given \(documents.count) documents.")
-            return
+        for (range, number) in Citations.all(in: answer, claim.range) where number > documents.count && !documents.contains(where: { $0.hasSuffix(String(number)) }) {
+            return add(claim.range, "It cites \(answer.text(range)), but the model was given \(documents.count) documents.")
         }
     }
 }

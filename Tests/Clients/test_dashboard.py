@@ -96,7 +96,7 @@ def test_a_live_audit_is_opened_claim_by_claim(browser, start, questions):
     assert browser.text(".claim.contradicted .otherwise") == "148"
     assert {"cable-stayed", "bridge", "steel", "length", "metres"} <= set(
         browser.evaluate("[...document.querySelectorAll('.claim.contradicted .fit')].map(e => e.textContent)"))
-    assert browser.text(".claim.contradicted .reasoning") == "The answer says 184, document 1 says 148."
+    assert browser.text(".claim.contradicted .reasoning") == "The answer says 184 metres, document 1 says 148 metres."
     assert browser.text(".claim.contradicted figcaption").startswith("Document 1")
     assert browser.text(".question .text") == question
     # A claim chosen in the text is marked beside it.

@@ -115,6 +115,7 @@ struct ClaimSplitter {
     private static let remarks = [
         "i hope", "let me know", "feel free", "please let me", "here is", "here are", "here's", "sure", "certainly", "of course", "hello", "hi ", "hi,", "hi!",
         "thank you", "thanks", "you're welcome", "i'd be happy", "i would be happy", "if you have any", "if you need", "if you'd like", "would you like", "happy to help",
+        "i'm happy to", "i am happy to", "i'm glad to", "i am glad to",
         "i can help", "i'm sorry", "i am sorry", "sorry", "i apologize", "great question", "good question", "in summary:", "sources:", "source:", "references:", "note:",
         "as an ai", "please note", "good luck", "best regards", "sincerely", "welcome",
     ]
@@ -129,7 +130,8 @@ struct ClaimSplitter {
         "i don't know", "i do not know", "i could not find", "i couldn't find", "i cannot find", "i can't find", "i'm not sure", "i am not sure",
         "i don't have", "i do not have", "i cannot answer", "i can't answer", "i'm unable", "i am unable", "unable to answer", "cannot be determined from",
         "not mentioned in the", "not provided in the", "not specified in the", "no information", "does not mention", "doesn't mention", "do not mention", "does not provide",
-        "doesn't provide", "do not provide", "does not specify", "doesn't specify", "does not contain", "doesn't contain", "do not contain", "does not include any information",
+        "doesn't provide", "do not provide", "does not specify", "doesn't specify", "does not contain", "doesn't contain", "do not contain", "does not include any information", "does not include information",
+        "doesn't include any information", "doesn't include information", "do not include any information", "do not include information", "don't include any information",
         "not enough information", "insufficient information", "does not say", "doesn't say", "does not state",
     ]
 

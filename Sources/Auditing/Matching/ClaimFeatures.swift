@@ -89,6 +89,18 @@ struct ClaimFeatures {
             let bit = UInt64(1) << UInt64(claim.wordOf[place])
             if alignment.wordAt[alignment.partner[place]] == claim.wordOf[place] { here |= bit } else { hereAkin |= bit }
         }
+        // What the passage says in another unit or scale, or within the claim's bounds, is said.
+        let text = index.texts[index.sentences[window.sentences.lowerBound].document]
+        let others = claim.quantities.isEmpty ? [] : Quantities.all(in: text, Array(index.tokens[alignment.window]))
+        var read = read
+        for quantity in claim.quantities {
+            if others.contains(where: { quantity.admits($0) }) {
+                read |= claim.words(of: quantity)
+            } else {
+                // The same digits in another unit do not hold it.
+                here &= ~claim.digits(of: quantity)
+            }
+        }
         // What the title says holds for the whole document, and a name that it leaves out is not missing.
         let leftOut = LeftOutNames.words(of: match, window, in: index)
         let titled = match.titles[index.sentences[window.sentences.lowerBound].document] | leftOut
@@ -147,14 +159,12 @@ struct ClaimFeatures {
         binding(match, index)
         holes(claim, titled | read, alignment)
 
-        let text = index.texts[index.sentences[window.sentences.lowerBound].document]
         if let field {
             self[field.agrees ? .fieldAgrees : .fieldDiffers] = 1
             if !field.agrees { mismatches.append(Mismatch(kind: .fieldReplaced, said: field.said, found: field.found, strength: 1, place: field.place)) }
         }
         let quantities = claim.quantities.filter { claim.wordOf[$0.token] < 0 || read >> UInt64(claim.wordOf[$0.token]) & 1 == 0 }
         if !quantities.isEmpty {
-            let others = Quantities.all(in: text, Array(index.tokens[alignment.window]))
             let numbers = finder.numbers(quantities, in: others, text: text)
             self[.numberReplaced] = min(2, numbers.replaced)
             self[.numberAbsent] = min(2, numbers.absent)

@@ -73,6 +73,15 @@ struct ClaimMatch {
 
     func score(exact: UInt64, akin: UInt64) -> Double { claim.weight(of: exact) + Self.akinCredit * claim.weight(of: akin & ~exact) }
 
+    /// How much of the claim some documents hold, 0…1.
+    func share(in documents: Set<Int>, of places: [Int], _ index: EvidenceIndex) -> Double {
+        var held = (exact: UInt64(0), akin: UInt64(0))
+        for hit in hits where documents.contains(places[index.sentences[Int(index.sentenceOf[hit.place])].document]) {
+            if hit.isExact { held.exact |= 1 << UInt64(hit.word) } else { held.akin |= 1 << UInt64(hit.word) }
+        }
+        return score(exact: held.exact, akin: held.akin) / max(1e-9, claim.totalWeight)
+    }
+
     private mutating func findWindows(_ index: EvidenceIndex, limit: Int) {
         struct Group {
             var sentence: Int

@@ -93,10 +93,30 @@ struct ClaimText {
         let frequency = Double(own.map { index.frequency(of: $0) } ?? 0)
         let rarity = 1 - frequency / Double(max(1, index.sentences.count)) / 2
         let isInitial = token.isCapitalised && token.range.count == 1
-        let isName = place > 0 && token.isCapitalised && !isInitial && !Quantities.isMonth(token)
+        let isName = place > 0 && token.isCapitalised && !isInitial && !Quantities.isMonth(token) && !isUnit(place)
         let weight = rarity * (1 - 0.03 * Double(lexicon?.commonness ?? 0)) * (token.isNumber ? 1.6 : isInitial ? 0.3 : token.isCapitalised ? 1.3 : 1)
         weights.append(weight)
         words.append(ClaimWord(token: token, place: place, weight: weight, isName: isName, own: own, akin: akin, opposites: opposites, lexicon: lexicon))
+    }
+
+    /// `GB`, `MB`: a unit of measure is no name.
+    func isUnit(_ place: Int) -> Bool {
+        quantities.contains { $0.measured != nil && $0.token < place && $0.shown.contains(tokens[place].range.lowerBound) }
+    }
+
+    /// Bits of the words of a number and its unit.
+    func words(of quantity: Quantity) -> UInt64 { bits(from: quantity.token, before: quantity.shown.upperBound) { _ in true } }
+
+    /// Bits of a number's digits.
+    func digits(of quantity: Quantity) -> UInt64 { bits(from: quantity.token, before: quantity.range.upperBound, where: \.isNumber) }
+
+    private func bits(from first: Int, before end: Int, where isMeant: (Token) -> Bool) -> UInt64 {
+        var bits: UInt64 = 0
+        for place in first..<tokens.count where isMeant(tokens[place]) {
+            guard tokens[place].range.lowerBound < end else { break }
+            if wordOf[place] >= 0 { bits |= 1 << UInt64(wordOf[place]) }
+        }
+        return bits
     }
 
     /// The words whose bits are set, each with its number.

@@ -76,20 +76,23 @@ struct MismatchFinder {
 
     func numbers(_ quantities: [Quantity], in window: [Quantity], text: [UInt8]) -> NumberFindings {
         var findings = NumberFindings()
-        for quantity in quantities where !window.contains(where: { $0.equals(quantity) }) {
-            let rivals = window.filter { other in other.isComparable(to: quantity) && !quantities.contains { $0.equals(other) } }
-            let said = claim.bytes.text(quantity.range)
-            let isAnywhere = tokens.indices.contains(quantity.token) && index.word(tokens[quantity.token].stem) != nil
+        let free = window.filter { other in !quantities.contains { $0.admits(other) } }
+        for quantity in quantities where !window.contains(where: { quantity.admits($0) }) {
+            let rivals = free.filter { $0.isComparable(to: quantity) }
+            let said = claim.bytes.text(quantity.shown)
+            // The same digits in another scale or unit are another number.
+            let stem = tokens.indices.contains(quantity.token) ? tokens[quantity.token].stem : 0
+            let isAnywhere = index.word(stem) != nil && !rivals.contains { index.tokens[alignment.window.lowerBound + $0.token].stem == stem }
             // Of one unit is nearly as good as among the same words.
             let best = rivals.map { rival in
                 let isOfUnit = rival.kind == .plain || rival.kind == .money("€") || rival.kind == .money("$") || rival.kind == .money("£")
                 return (rival: rival, strength: max(isOfUnit ? Self.unitStrength : 0, fit(of: quantity.token, at: rival.token)))
             }.max { $0.strength < $1.strength }
             // Elsewhere a comma may be a decimal point: numbers that are written with either cannot be told to differ.
-            let isPlain = claim.readsAsEnglish || ![said, best.map { text.text($0.rival.range) } ?? ""].contains { $0.contains { $0 == "," || $0 == "." } }
+            let isPlain = claim.readsAsEnglish || ![said, best.map { text.text($0.rival.shown) } ?? ""].contains { $0.contains { $0 == "," || $0 == "." } }
             if let best, !isAnywhere, isPlain {
                 findings.replaced += 1
-                findings.mismatches.append(Mismatch(kind: .numberReplaced, said: said, found: text.text(best.rival.range), strength: best.strength))
+                findings.mismatches.append(Mismatch(kind: .numberReplaced, said: said, found: text.text(best.rival.shown), strength: best.strength))
             } else {
                 findings.mismatches.append(Mismatch(kind: .numberAbsent, said: said, found: "", strength: 1))
             }
@@ -152,6 +155,13 @@ struct MismatchFinder {
         hardly barely scarcely nobody nothing nowhere fail fails failed failing unable lack lacks lacked lacking zero refuse refuses refused deny denies denied
         """)
 
+    /// Words that answer a denial beside them, and are none of their own.
+    private static let prohibitions = Tokenizer.forms("non exempt prohibit prohibits prohibited forbid forbids forbidden ban bans banned impossible")
+    /// Words with which a sentence says one thing of most and another of the rest: it neither denies nor says of both.
+    private static let exceptions = Tokenizer.forms("except excepting exclude excludes excluding excluded unless")
+    /// `not exceed`, `not more than`: bounds of a number.
+    private static let bounds = Tokenizer.forms("exceed exceeds exceeding more less fewer later earlier longer only")
+
     /// A denial in the claim at whose words the passage denies nothing, or the other way round; how well the words around fit.
     func negation() -> Mismatch? {
         var best: Mismatch?
@@ -162,12 +172,13 @@ struct MismatchFinder {
             // The next words that tell something are what is denied.
             guard let denied = deniedPlace(after: place) else { continue }
             let other = alignment.partner[denied]
-            guard other >= 0, !isDenied(inWindow: other) else { continue }
+            guard other >= 0, !isDenied(inWindow: other), !makesException(at: other) else { continue }
             consider(fit(at: denied), claim.bytes.text(tokens[place].range), "")
         }
         for other in 0..<alignment.window.count where Self.denials.contains(token(at: other).exact) && !alignment.isPartner[other] {
+            guard other + 1 >= alignment.window.count || !Self.bounds.contains(token(at: other + 1).exact) else { continue }
             guard let denied = deniedPlace(inWindowAfter: other) else { continue }
-            guard let place = tokens.indices.first(where: { alignment.partner[$0] == denied }), !isDenied(inClaim: place) else { continue }
+            guard let place = tokens.indices.first(where: { alignment.partner[$0] == denied }), !isDenied(inClaim: place), !makesException(at: other) else { continue }
             consider(fit(at: place), "", text(at: other))
         }
         return best
@@ -196,12 +207,18 @@ struct MismatchFinder {
     }
 
     private func isDenied(inWindow other: Int) -> Bool {
-        span(max(0, other - Self.negationReach - 1), min(alignment.window.count, other + 3)).contains { Self.denials.contains(token(at: $0).exact) }
+        span(max(0, other - Self.negationReach - 1), min(alignment.window.count, other + 3)).contains { Self.denies(token(at: $0)) }
     }
 
     private func isDenied(inClaim place: Int) -> Bool {
-        span(max(0, place - Self.negationReach - 1), min(tokens.count, place + 3)).contains { Self.denials.contains(tokens[$0].exact) }
+        span(max(0, place - Self.negationReach - 1), min(tokens.count, place + 3)).contains { Self.denies(tokens[$0]) }
     }
+
+    private func makesException(at other: Int) -> Bool {
+        index.sentences[Int(index.sentenceOf[alignment.window.lowerBound + other])].tokens.contains { Self.exceptions.contains(index.tokens[$0].exact) }
+    }
+
+    private static func denies(_ token: Token) -> Bool { denials.contains(token.exact) || prohibitions.contains(token.exact) }
 
     /// How many of a word's neighbours stand near its partner, 0…1.
     func fit(at place: Int) -> Double { fit(of: place, at: alignment.partner[place]) }
@@ -259,7 +276,7 @@ struct MismatchFinder {
         if mine.isEmpty {
             if let place = theirs.first(where: { Self.denials.contains(token(at: $0).exact) }) {
                 result.denied = max(result.denied, strength)
-                result.mismatches.append(Mismatch(kind: .negation, said: "", found: text(at: place), strength: strength))
+                if !makesException(at: place) { result.mismatches.append(Mismatch(kind: .negation, said: "", found: text(at: place), strength: strength)) }
             }
             return
         }
@@ -267,7 +284,10 @@ struct MismatchFinder {
         let deniesThere = theirs.contains { Self.denials.contains(token(at: $0).exact) }
         if let denies, !deniesThere {
             result.denied = max(result.denied, strength)
-            result.mismatches.append(Mismatch(kind: .negation, said: claim.bytes.text(tokens[denies].range), found: "", strength: strength))
+            // The passage's word before the gap is in the same sentence.
+            if !makesException(at: theirs.lowerBound - 1) {
+                result.mismatches.append(Mismatch(kind: .negation, said: claim.bytes.text(tokens[denies].range), found: "", strength: strength))
+            }
             return
         }
         guard !theirs.isEmpty else { return }
@@ -297,7 +317,7 @@ struct MismatchFinder {
             guard strength > best?.strength ?? 0 else { return }
             best = Mismatch(kind: .nameReplaced, said: claim.bytes.text(tokens[place].range), found: text(at: other), strength: strength)
         }
-        for place in tokens.indices where tokens[place].isCapitalised && claim.wordOf[place] >= 0 && !tokens[place].isNumber {
+        for place in tokens.indices where tokens[place].isCapitalised && claim.wordOf[place] >= 0 && !tokens[place].isNumber && !claim.isUnit(place) {
             guard place > 0 || !isCommon(claim.words[Int(claim.wordOf[place])].lexicon) else { continue }
             if place > 0, !isPartOfName(place - 1), alignment.partner[place - 1] >= 0 {
                 var (mine, other) = (place, alignment.partner[place - 1] + 1)
@@ -319,7 +339,7 @@ struct MismatchFinder {
         return best
     }
 
-    private func isPartOfName(_ place: Int) -> Bool { tokens[place].isCapitalised && !tokens[place].isStop && !tokens[place].isNumber }
+    private func isPartOfName(_ place: Int) -> Bool { tokens[place].isCapitalised && !tokens[place].isStop && !tokens[place].isNumber && !claim.isUnit(place) }
 
     /// Whether the passage has a name at a place where the claim has another, of which its documents know.
     private func isRival(_ place: Int, _ other: Int, beside anchor: Int) -> Bool {
@@ -328,6 +348,7 @@ struct MismatchFinder {
         guard rival.isCapitalised, !rival.isStop, !rival.isNumber, rival.range.count > 1, !Quantities.isMonth(rival), rival.stem != tokens[place].stem else { return false }
         let number = alignment.window.lowerBound + other
         let sentence = index.sentences[Int(index.sentenceOf[number])].tokens
+        guard !isApposition(to: alignment.partner[place], at: other) else { return false }
         guard number > sentence.lowerBound || !isCommon(index.lexiconWord(index.wordAt[number])) else { return false }
         // Another part of the same name.
         var end = number
@@ -340,10 +361,26 @@ struct MismatchFinder {
             start -= 1
             if index.tokens[start].stem == tokens[place].stem { return false }
         }
+        // `Marie Curie` is `Maria Skłodowska-Curie`.
+        if start < number, isForm(tokens[place].range, of: index.tokens[start].range, index.sentences[Int(index.sentenceOf[number])].document) { return false }
         let word = claim.words[Int(claim.wordOf[place])]
         let document = index.texts[index.sentences[Int(index.sentenceOf[number])].document]
         guard !Self.contains(claim.bytes, tokens[place].range, document, rival.range) else { return false }
         return word.token.range.count > 1 && !claim.related[word.akin].contains(index.wordAt[alignment.window.lowerBound + other])
+    }
+
+    /// `Croydon, south London,`: what stands between commas after a name says more of it, and is not in its place.
+    private func isApposition(to partner: Int, at other: Int) -> Bool {
+        guard partner >= 0, (1...2).contains(other - partner), isSameSentence(partner, other), isName(at: partner) || token(at: partner).isCapitalised else { return false }
+        let bytes = index.texts[index.sentences[Int(index.sentenceOf[alignment.window.lowerBound + other])].document]
+        let end = token(at: other).range.upperBound
+        return bytes[span(token(at: partner).range.upperBound, token(at: partner + 1).range.lowerBound)].first == UInt8(ascii: ",") && end < bytes.count && bytes[end] == UInt8(ascii: ",")
+    }
+
+    /// Whether two first names are forms of one: four letters at their beginning are the same, and their lengths nearly.
+    private func isForm(_ mine: Range<Int>, of theirs: Range<Int>, _ document: Int) -> Bool {
+        guard mine.count >= 4, theirs.count >= 4, abs(mine.count - theirs.count) <= 2 else { return false }
+        return claim.bytes[mine].prefix(4).elementsEqual(index.texts[document][theirs].prefix(4))
     }
 
     /// Whether one word is the beginning or the end of the other: `TiO` and `TiO2`, or two words that lost the space between them.

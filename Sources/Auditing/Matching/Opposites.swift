@@ -1,5 +1,5 @@
 // Words of the documents that differ from a word by a denying prefix (`efficient`, `inefficient`), or by one of two that exclude
-// each other (`pre-`, `post-`).
+// each other (`pre-`, `post-`); and those of the other direction (`rose`, `fell`).
 
 enum Opposites {
     /// A prefix as a number, its letters, and the hash of words that begin with it, up to there.
@@ -26,8 +26,20 @@ enum Opposites {
     /// Letters with which a prefix of `excluding` begins, a bit each: most words begin with none.
     private static let excludingInitials = excluding.reduce(into: UInt32(0)) { $0 |= 1 << UInt32($1.0.packed & 31) | 1 << UInt32($1.1.packed & 31) }
 
+    /// What goes up and what goes down, forms with other vowels too: WordNet knows of `increase` and `decrease` only.
+    private static let directions = [
+        "increase rise rose risen grow grew grown climb surge jump gain expand", "decrease reduce fall fell fallen drop decline shrink shrank lower cut dropped cutting",
+    ].map { Set($0.split(separator: " ").map { Tokenizer.stem(of: String($0)) }) }
+
+    /// Calls back with the words of the documents that go the other way.
+    private static func forEachDirection(against stem: UInt32, _ index: EvidenceIndex, _ body: (Int32) -> Void) {
+        guard let side = directions.firstIndex(where: { $0.contains(stem) }) else { return }
+        for other in directions[1 - side] { if let word = index.word(other) { body(word) } }
+    }
+
     /// Calls back with the words of the documents. The stem of a word with another beginning is that of the whole word, as endings are taken off from behind.
     static func forEachWord(for token: Token, _ bytes: [UInt8], _ index: EvidenceIndex, _ body: (Int32) -> Void) {
+        forEachDirection(against: token.stem, index, body)
         guard token.range.count >= 4, token.range.count < 40, bytes[token.range].allSatisfy(ASCII.isLetter) else { return }
         let start = token.range.lowerBound
         let (count, last) = Tokenizer.stem(of: token.range.count) { bytes[start + $0] | 0x20 }
