@@ -78,7 +78,7 @@ def test_what_is_wrong_is_shown_with_its_evidence(start):
         assert lines[2].split(" · ")[1:3] == ["/v1/chat/completions", request]
         assert [line.strip() for line in lines[3:6]] == [
             "✗ contradicted  It is a cable-stayed bridge of steel with a length of 184 metres.",
-            "The answer says 184, document 1 says 148.",
+            "The answer says 184 metres, document 1 says 148 metres.",
             'document 1: "It is a cable-stayed bridge of steel with a length of 148 metres and a deck that is 4 metres wide."',
         ]
         assert "\x1b" not in watch.text, "no colours in a pipe"
