@@ -22,7 +22,7 @@ export function compare(verification, index) {
   const fit = new Set([...claim].filter(each => !misfit.has(each) && !small.has(each)));
   const otherwise = new Set();
   if (verification.verdict === "contradicted") {
-    // "The answer says 184, document 1 says 148.": what of it the claim does not hold, the passage says instead.
+    // "The answer says 184 metres, document 1 says 148 metres.": what of it the claim does not hold, the passage says instead.
     const said = (verification.reasoning ?? "").replace(/document \d+/gi, "");
     for (const each of tokens(said).map(stem)) if (!claim.has(each) && !small.has(each)) otherwise.add(each);
   }
