@@ -35,12 +35,11 @@ final class Listeners {
     private let madeDirectory: Bool
 
     init(_ settings: Settings) throws(StartFailure) {
-        var passed = try PassedSockets()
-        let proxy = try Self.tcp(settings.host, settings.port, "TRUTHTABLE_PORT", &passed)
-        let webSocket = try Self.tcp(settings.host, settings.webSocketPort, "TRUTHTABLE_WS_PORT", &passed)
-        let admin: Descriptor? = settings.adminPort == 0 ? nil : try Self.tcp(settings.host, settings.adminPort, "TRUTHTABLE_ADMIN_PORT", &passed)
-        let ports = [settings.port, settings.webSocketPort] + (settings.adminPort == 0 ? [] : [settings.adminPort])
-        try passed.checkNoneIsLeft(ports.map { HostAndPort(host: settings.host, port: $0).description })
+        let address = settings.host == "localhost" ? "127.0.0.1" : settings.host
+        var passed = try PassedSockets(at: address, [settings.port, settings.webSocketPort] + (settings.adminPort == 0 ? [] : [settings.adminPort]))
+        let proxy = try Self.tcp(address, settings.port, "TRUTHTABLE_PORT", &passed)
+        let webSocket = try Self.tcp(address, settings.webSocketPort, "TRUTHTABLE_WS_PORT", &passed)
+        let admin: Descriptor? = settings.adminPort == 0 ? nil : try Self.tcp(address, settings.adminPort, "TRUTHTABLE_ADMIN_PORT", &passed)
         proxyPort = Int(cl_local_port(proxy.number))
         webSocketPort = Int(cl_local_port(webSocket.number))
         directory = RuntimeDirectory.path(settings, port: proxyPort)
@@ -64,18 +63,17 @@ final class Listeners {
         }
     }
 
-    private static func tcp(_ host: String, _ port: Int, _ setting: String, _ passed: inout PassedSockets) throws(StartFailure) -> Descriptor {
-        let address = host == "localhost" ? "127.0.0.1" : host
+    private static func tcp(_ address: String, _ port: Int, _ setting: String, _ passed: inout PassedSockets) throws(StartFailure) -> Descriptor {
         if let socket = passed.take(address, port) { return socket }
         let result = cl_listen_tcp(address, UInt16(clamping: port), backlog)
         if result >= 0 { return Descriptor(owning: result) }
         let sentence =
             switch -result {
-            case EADDRINUSE: "port \(port) on \(host): address already in use: stop the other program or set \(setting)"
-            case EACCES: "port \(port) on \(host): permission denied: set \(setting) to a port from 1024 on"
-            case EADDRNOTAVAIL: "TRUTHTABLE_HOST \(host) is no address of this machine: set it to 127.0.0.1, 0.0.0.0 or one that `ip address` shows"
-            case EINVAL: "TRUTHTABLE_HOST \(host) is no numeric address: set it to 127.0.0.1, 0.0.0.0, ::1 or ::"
-            default: "cannot listen on \(host), port \(port): \(SystemError.text(-result))"
+            case EADDRINUSE: "port \(port) on \(address): address already in use: stop the other program or set \(setting)"
+            case EACCES: "port \(port) on \(address): permission denied: set \(setting) to a port from 1024 on"
+            case EADDRNOTAVAIL: "TRUTHTABLE_HOST \(address) is no address of this machine: set it to 127.0.0.1, 0.0.0.0 or one that `ip address` shows"
+            case EINVAL: "TRUTHTABLE_HOST \(address) is no numeric address: set it to 127.0.0.1, 0.0.0.0, ::1 or ::"
+            default: "cannot listen on \(address), port \(port): \(SystemError.text(-result))"
             }
         // A port may become free and an address may come: a service manager tries these again.
         throw StartFailure([EADDRINUSE, EADDRNOTAVAIL].contains(-result) ? .unavailable : .configuration, sentence)

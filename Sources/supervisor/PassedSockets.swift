@@ -1,6 +1,7 @@
 // Listening sockets that the service manager holds and passes on (sd_listen_fds(3)): clients that come while the product is restarted
 // wait in their backlog instead of being refused.
 import CLinux
+import Configuration
 import EventLoop
 import Glibc
 
@@ -12,14 +13,24 @@ struct PassedSockets {
     /// Those that nobody has taken.
     private var descriptors: [Int32] = []
 
-    init() throws(StartFailure) {
+    /// Each must listen at one of these ports: another one would be open to clients whom nobody serves, or whom the settings mean to keep out.
+    init(at address: String, _ ports: [Int]) throws(StartFailure) {
         // Else they were somebody else's, further up, and have been closed or mean nothing here.
         guard let process = Self.variable("LISTEN_PID"), process == String(getpid()) else { return }
         guard let count = Int32(Self.variable("LISTEN_FDS") ?? ""), (0...Self.most).contains(count) else {
             throw StartFailure(.configuration, "LISTEN_FDS is no number from 0 to \(Self.most), though LISTEN_PID is this process: unset both, or have systemd set them")
         }
         descriptors = Array(Self.first..<(Self.first + count))
-        for descriptor in descriptors { cl_set_close_on_exec(descriptor) }
+        for descriptor in descriptors {
+            cl_set_close_on_exec(descriptor)
+            guard !ports.contains(where: { cl_listens_at(descriptor, address, UInt16(clamping: $0)) }) else { continue }
+            let port = cl_local_port(descriptor)
+            let expected = ports.map { HostAndPort(host: address, port: $0).description }.joined(separator: ", ")
+            throw StartFailure(
+                .configuration,
+                "systemd passes on a socket\(port > 0 ? " of port \(port)" : "") that is not among \(expected): "
+                    + "let ListenStream= in truthtable.socket and TRUTHTABLE_HOST, TRUTHTABLE_PORT, TRUTHTABLE_WS_PORT, TRUTHTABLE_ADMIN_PORT say the same")
+        }
     }
 
     /// The one that listens at just this address, if there is one.
@@ -28,17 +39,6 @@ struct PassedSockets {
         let descriptor = Descriptor(owning: descriptors.remove(at: index))
         _ = cl_set_nonblocking(descriptor.number)
         return descriptor
-    }
-
-    /// To be called when all are taken that the settings name: one that is left would be open to clients whom nobody serves, or
-    /// whom the settings mean to keep out.
-    func checkNoneIsLeft(_ expected: [String]) throws(StartFailure) {
-        guard let descriptor = descriptors.first else { return }
-        let port = cl_local_port(descriptor)
-        throw StartFailure(
-            .configuration,
-            "systemd passes on a socket\(port > 0 ? " of port \(port)" : "") that is not among \(expected.joined(separator: ", ")): "
-                + "let ListenStream= in truthtable.socket and TRUTHTABLE_HOST, TRUTHTABLE_PORT, TRUTHTABLE_WS_PORT, TRUTHTABLE_ADMIN_PORT say the same")
     }
 
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
